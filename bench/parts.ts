@@ -7,6 +7,7 @@ import { nonce } from './parts/nonce.ts';
 import { platform } from './parts/platform.ts';
 import { python } from './parts/python.ts';
 import { scale } from './parts/scale.ts';
+import { sdk } from './parts/sdk.ts';
 import { sizes } from './parts/sizes.ts';
 import { start } from './parts/start.ts';
 import { steady } from './parts/steady.ts';
@@ -25,6 +26,7 @@ export const PARTS: Readonly<Record<string, Part<any>>> = {
   platform,
   scale,
   batch,
+  sdk,
   python,
   bundles,
 };

@@ -61,7 +61,7 @@ export async function startCallbacks({
   nowMs,
   log,
 }: CallbackOptions): Promise<LocalCallbacks> {
-  let mappings: EventSourceMapping[] = [];
+  const mappings: EventSourceMapping[] = [];
   let deliveries: DeliverHandler[] = [];
   const running = new Set<Promise<unknown>>();
   const timers = new Set<NodeJS.Timeout>();
@@ -115,7 +115,8 @@ export async function startCallbacks({
           }),
       );
     });
-    mappings = (await Promise.all(made)).flat();
+    // Those of the tables before read their last changes.
+    mappings.push(...(await Promise.all(made)).flat());
   }
 
   /** A Region that is lost is read again once it is back. */

@@ -63,9 +63,9 @@ export interface LocalKeys {
   /**
    * Does to a Region's functions and schedules what a deployment of its stack does.
    *
-   * @param keysRegion the Region that makes keys
+   * @param keysManagedBy the Region that makes keys
    */
-  deploy(region: string, keysRegion: string): Promise<void>;
+  deploy(region: string, keysManagedBy: string): Promise<void>;
   /** Ends the schedules. */
   stop(): void;
 }
@@ -101,7 +101,8 @@ export async function setUpKeys(options: KeysOptions): Promise<LocalKeys> {
     ),
   ]);
   return {
-    deploy: (name, keysRegion) => deploy(options, regions.find((each) => each.name === name)!, keysRegion),
+    deploy: (name, keysManagedBy) =>
+      deploy(options, regions.find((each) => each.name === name)!, keysManagedBy),
     stop: () => timers.forEach(clearInterval),
   };
 }
@@ -110,14 +111,14 @@ export async function setUpKeys(options: KeysOptions): Promise<LocalKeys> {
 async function deploy(
   options: KeysOptions,
   region: LocalRegion,
-  keysRegion: string,
+  keysManagedBy: string,
   immediately = false,
 ): Promise<void> {
   const { name, aws, functions, rotation } = region;
-  functions.set(keysWatchName(STAGE), watchFunction(options, region, keysRegion));
+  functions.set(keysWatchName(STAGE), watchFunction(options, region, keysManagedBy));
   for (const purpose of PURPOSES) {
     const rotator = rotationFunctionName(STAGE, purpose);
-    functions.set(rotator, rotationFunction(options, region, keysRegion, purpose));
+    functions.set(rotator, rotationFunction(options, region, keysManagedBy, purpose));
     const SecretId = secretName(STAGE, purpose);
     const schedule = {
       RotationLambdaARN: `arn:aws:lambda:${name}:000000000000:function:${rotator}`,
@@ -125,9 +126,9 @@ async function deploy(
       RotateImmediately: immediately,
     };
     const { RotationEnabled: on } = await aws.secrets.send(new DescribeSecretCommand({ SecretId }));
-    if (name === keysRegion && !on)
+    if (name === keysManagedBy && !on)
       await aws.secrets.send(new RotateSecretCommand({ SecretId, ...schedule }));
-    if (name !== keysRegion && on) await aws.secrets.send(new CancelRotateSecretCommand({ SecretId }));
+    if (name !== keysManagedBy && on) await aws.secrets.send(new CancelRotateSecretCommand({ SecretId }));
   }
   await rotation.settled();
 }
@@ -135,7 +136,7 @@ async function deploy(
 function rotationFunction(
   { vault, regions, lags: own, maxLifeMs, errorDocsUrl, nowMs, log }: KeysOptions,
   { name }: LocalRegion,
-  keysRegion: string,
+  keysManagedBy: string,
   purpose: Purpose,
 ): LambdaHandler {
   const deployedMs = longestLifeMs(purpose, DEFAULTS.clientKeyLifeMs);
@@ -147,7 +148,7 @@ function rotationFunction(
       lags: { ...DEFAULT_LAGS, ...own, maxLifeMs: maxLifeMs[purpose] ?? deployedMs },
       vault: { address: vault.address, auth: 'approle' },
       regions: regions.map((each) => each.name),
-      keysRegion,
+      keysManagedBy,
       errorDocsUrl,
     }),
     nowMs,
@@ -161,12 +162,12 @@ function rotationFunction(
 function watchFunction(
   { regions, nowMs, log }: KeysOptions,
   { name, aws }: LocalRegion,
-  keysRegion: string,
+  keysManagedBy: string,
 ): LambdaHandler {
   const periods = PURPOSES.map((purpose) => [purpose, KEYSETS[purpose].rotationDays * 24 * HOUR_MS]);
   const env = {
     COUNTERSIGN_REGION: name,
-    COUNTERSIGN_KEYS_REGION: keysRegion,
+    COUNTERSIGN_KEYS_MANAGED_BY: keysManagedBy,
     COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)),
     COUNTERSIGN_REGION_NAMES: JSON.stringify(regions.map((each) => each.name)),
     COUNTERSIGN_REGISTRY_TABLE: tableName(STAGE, 'registry'),

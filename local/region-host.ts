@@ -3,7 +3,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { LogEntry } from '../lambda/contract/log-entry.ts';
-import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
+import { functionName, functionsOf } from '../lambda/contract/names.ts';
 import type { Log } from '../lambda/log.ts';
 import type { LambdaContext, LambdaHandler } from './aws/lambda.ts';
 import { createRegion, type LocalRegionSettings, type Region } from './region.ts';
@@ -192,7 +192,7 @@ function forwarders(
   invoke: (name: string, event: unknown, context: LambdaContext) => Promise<unknown>,
 ): ReadonlyMap<string, LambdaHandler> {
   return new Map(
-    FUNCTIONS.map((each): [string, LambdaHandler] => {
+    functionsOf(true).map((each): [string, LambdaHandler] => {
       const name = functionName(STAGE, each);
       return [name, async (event, context) => invoke(name, event, context)];
     }),

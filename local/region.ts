@@ -8,8 +8,8 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import type { Dynamodb, Secrets } from '../lambda/adapters/aws/commands.ts';
 import { dynamodbClient, secretsClient } from '../lambda/adapters/aws.ts';
 import { forDynamodb, forSecrets, type SdkDynamodb, type SdkSecrets } from '../lambda/adapters/aws-sdk.ts';
-import { FUNCTIONS, functionName } from '../lambda/contract/names.ts';
-import { ROUTES, type Route } from '../lambda/contract/routes.ts';
+import { type FunctionName, functionName, functionsOf } from '../lambda/contract/names.ts';
+import { type Route, routesOf } from '../lambda/contract/routes.ts';
 import type { TableConsistency } from '../lambda/contract/serving-environment.ts';
 import { servingEnvironment } from '../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../lambda/entry/compose/serving.ts';
@@ -73,26 +73,31 @@ export function createRegion(
   // The functions of a Region do not know how far its clock is ahead.
   const { awsEndpoint, checkers, clockErrorMs: _, ...served } = settings;
   const aws = awsClients(awsEndpoint, name);
-  const env = servingEnvironment({ stage: STAGE, region: name, baseUrl: url, ...served });
+  const env = servingEnvironment({ stage: STAGE, region: name, baseUrl: url, oauth: OAUTH, ...served });
   const { dynamodb, secrets } = aws.functions;
   const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema), {
     ...{ guard: LOOPBACK_TOO, resolve: resolveLoopback },
     // Timers of the platform take the place of the queue.
     wake: async () => {},
   });
-  const invoke = (each: (typeof FUNCTIONS)[number], event: unknown) =>
+  const invoke = (each: FunctionName, event: unknown) =>
     (handlers[each] as LambdaHandler)(event, { awsRequestId: randomUUID() });
   return {
     gateway: createGateway({
       invoke,
       errorDocsUrl: env.COUNTERSIGN_ERROR_DOCS_URL,
-      routes: [...ROUTES, checkers],
+      routes: [...routesOf(true), checkers],
       nowMs,
     }),
-    functions: new Map(FUNCTIONS.map((each) => [functionName(STAGE, each), handlers[each] as LambdaHandler])),
+    functions: new Map(
+      functionsOf(true).map((each) => [functionName(STAGE, each), handlers[each] as LambdaHandler]),
+    ),
     aws,
   };
 }
+
+/** The config's defaults. */
+const OAUTH = { tokenLifeMs: 600_000, bodyBinding: false, scopes: [], resources: [] };
 
 /** More sockets and longer timeouts than on AWS: all Regions share this machine. */
 const LIMITS = { maxSockets: 256, connectionTimeoutMs: 5_000, requestTimeoutMs: 10_000 };

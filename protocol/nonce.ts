@@ -23,8 +23,12 @@ const FIXED_BYTES = 1 + KID_BYTES + 1 + 6 + 4 + RANDOM_BYTES + MAC_BYTES;
 const MAX_CHARACTERS = Math.ceil(((FIXED_BYTES + MAX_REGION_BYTES) * 4) / 3);
 const LABEL = lengthPrefixed('countersign/nonce/v1');
 
-/** The longest life that the config allows a nonce: an erased tombstone is needed no more after it. */
+/** The longest life that the config allows the nonce of a proof, and a token. */
 export const LONGEST_NONCE_LIFE_MS = 3_600_000;
+/** A nonce for DPoP lives this much longer than a token: a client that has a token has a nonce for it. */
+export const BEYOND_TOKEN_MS = 60_000;
+/** The longest life of any nonce: an erased tombstone is needed no more after it. */
+export const LONGEST_DPOP_NONCE_LIFE_MS = LONGEST_NONCE_LIFE_MS + BEYOND_TOKEN_MS;
 
 /** The content of a nonce. Its MAC proves it. */
 export interface NonceContent {

@@ -4,7 +4,7 @@
  * epoch milliseconds.
  */
 import type { KeyLags } from './key-windows.ts';
-import type { Keyset } from './keyset.ts';
+import { FORMAT_VERSION, type Keyset, type KeysetKey, publicHalf } from './keyset.ts';
 
 export interface Published {
   /** The highest `seq` of any keyset; 0 if there was none. A reader that holds it accepts no lower one. */
@@ -13,6 +13,8 @@ export interface Published {
   readonly kids: Readonly<Record<string, number | null>>;
   /** Absent until a promotion. */
   readonly home?: KeyHome;
+  /** The public halves of those of the kids that sign; a purpose whose keys derive others has none. */
+  readonly keys?: readonly KeysetKey[];
 }
 
 /** The one Region that makes keys since the last promotion. */
@@ -45,8 +47,35 @@ export function withPublished(before: Published, keyset: Keyset, lags: KeyLags, 
     .map(([kid, until]) => [kid, until ?? forgottenAt] as const)
     .sort(([, a], [, b]) => b - a);
   const kept = [...held, ...left].slice(0, MAX_PUBLISHED);
-  return { ...before, seq: Math.max(before.seq, keyset.seq), kids: Object.fromEntries(kept) };
+  const kids = Object.fromEntries(kept);
+  const keys = [
+    ...publicKeys(keyset),
+    // Another writer may have published these, and a reader may hold them.
+    ...(before.keys ?? []).filter(({ kid }) => kid in kids && !keyset.keys.some((key) => key.kid === kid)),
+  ];
+  const { keys: _, ...rest } = before;
+  return { ...rest, seq: Math.max(before.seq, keyset.seq), kids, ...(keys.length > 0 && { keys }) };
 }
+
+/**
+ * @returns the memory with the public halves that it lacks, as that of a release which published none, or of
+ * a Region that could not be reached; the same where it lacks none
+ */
+export function withPublicKeys(before: Published, keyset: Keyset): Published {
+  const { keys = [] } = before;
+  const lacking = publicKeys(keyset).filter(({ kid }) => !keys.some((key) => key.kid === kid));
+  return lacking.length === 0 ? before : { ...before, keys: [...keys, ...lacking] };
+}
+
+/** A key that others are derived from has no public half. */
+const publicKeys = (keyset: Keyset): readonly KeysetKey[] =>
+  publicHalf(keyset).keys.filter(({ alg }) => alg !== 'HKDF-SHA-256');
+
+/** @returns what a Region remembers, as a keyset that verifies and cannot sign */
+export const publicKeyset = ({ seq, keys = [] }: Published): Keyset => ({
+  ...{ version: FORMAT_VERSION, seq, based_on: null, revoked: [], fingerprints: [] },
+  keys,
+});
 
 /** @returns everything that any of them remembers, each kid for the longest time that one of them has */
 export function mergePublished(all: readonly Published[]): Published {

@@ -5,7 +5,7 @@
 import { hash } from 'node:crypto';
 import { lengthPrefixed } from './bytes.ts';
 import { canonicalJson } from './json.ts';
-import { LONGEST_NONCE_LIFE_MS } from './nonce.ts';
+import { LONGEST_DPOP_NONCE_LIFE_MS } from './nonce.ts';
 
 export interface Registration {
   /** 43 base64url characters. */
@@ -54,7 +54,7 @@ export const tombstoneClearsAtMs = (deletedAtMs: number, clockErrorMs: number): 
  * erased.
  */
 export const erasableAtMs = (deletedAtMs: number, clockErrorMs: number): number =>
-  tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs);
+  tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_DPOP_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs);
 
 /** @returns whole seconds, at least 1, after which a new nonce is issued after `clearsAtMs` */
 export const secondsUntilClear = (clearsAtMs: number, nowMs: number): number =>

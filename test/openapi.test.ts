@@ -3,7 +3,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { ROUTES } from '../lambda/contract/routes.ts';
+import { routesOf } from '../lambda/contract/routes.ts';
 import { PROBLEMS } from '../protocol/problem.ts';
 import { checkAnswer, document, resolve, type SeenAnswer } from './openapi.ts';
 
@@ -407,9 +407,9 @@ describe('the document', () => {
 
   it('has every route and method, and no other', () => {
     expect(operations.map(({ name }) => name).sort()).toEqual(
-      ROUTES.flatMap(({ resource, methods }) =>
-        methods.map((method) => `${method.toLowerCase()} ${resource}`),
-      ).sort(),
+      routesOf(true)
+        .flatMap(({ resource, methods }) => methods.map((method) => `${method.toLowerCase()} ${resource}`))
+        .sort(),
     );
   });
 
@@ -462,7 +462,7 @@ describe('the document', () => {
   it('has no reference that leads nowhere, and no component that nothing refers to', () => {
     const references = [...JSON.stringify(document).matchAll(/"(#\/[^"]+)"/g)].map(([, path]) => path!);
     for (const $ref of references) expect(() => resolve({ $ref })).not.toThrow();
-    const components = ['headers', 'responses', 'schemas'].flatMap((kind) =>
+    const components = ['headers', 'parameters', 'responses', 'schemas'].flatMap((kind) =>
       Object.keys(document.components[kind]).map((name) => `#/components/${kind}/${name}`),
     );
     expect([...new Set(references)].sort()).toEqual(components.sort());

@@ -28,8 +28,11 @@ interface Response {
 }
 interface Operation {
   readonly operationId?: string;
+  readonly tags?: readonly string[];
+  readonly security?: readonly object[];
   readonly responses: Record<string, object>;
   readonly 'x-codes': readonly string[];
+  readonly 'x-token-codes'?: readonly string[];
 }
 interface CodeRule {
   readonly status: readonly number[];
@@ -46,8 +49,10 @@ type Fail = (what: string) => never;
 
 /** Headers that mean something to a client. They are allowed only where the document lists them. */
 const MEANINGFUL =
-  /^(countersign-|replay-nonce$|retry-after$|www-authenticate$|ratelimit|idempotency-|location$|etag$)/;
+  /^(countersign-|replay-nonce$|dpop-nonce$|retry-after$|www-authenticate$|ratelimit|idempotency-|location$|etag$)/;
 /** A code carries exactly the ones of these that its row of `x-codes` lists. */
+/** Where a call with a token is answered, this takes the place of Replay-Nonce. */
+const DPOP_NONCE = 'dpop-nonce';
 const CARRIED = ['Replay-Nonce', 'Retry-After', 'RateLimit', 'RateLimit-Policy'];
 const REMAPPED = 'x-amzn-remapped-www-authenticate';
 
@@ -70,11 +75,13 @@ export function checkAnswer(answer: SeenAnswer): void {
     const known = Object.keys(operation.responses).join(', ');
     fail(`not a status of ${operation.operationId ?? 'a path without a route'}, which has ${known}`);
   }
-  const response = resolve<Response>(reference as object);
+  const response = forToken(resolve<Response>(reference as object), operation, headers);
   checkHeaders(response, headers, fail);
   const value = checkBody(response, headers, body, fail);
   if (isProblem(headers)) checkProblem(value as Problem, operation, status, headers, fail);
   else checkAgreement(value, headers, fail);
+  if (isOAuth(operation) && method === 'POST' && !isProblem(headers) && headers[DPOP_NONCE] === undefined)
+    fail('an answer of an OAuth endpoint without a nonce for DPoP');
   checkQuota(status, headers, fail);
 }
 
@@ -84,6 +91,19 @@ function findOperation(method: string, path: string): Operation {
     new RegExp(`^${known.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`).test(path),
   );
   return document.paths[template ?? '']?.[method.toLowerCase()] ?? document['x-elsewhere'];
+}
+
+const isOAuth = ({ tags }: Operation): boolean => tags?.includes('oauth') === true;
+
+const isForToken = ({ security }: Operation, headers: Headers): boolean =>
+  headers[DPOP_NONCE] !== undefined && security?.some((way) => 'token' in way) === true;
+
+/** @returns the response as it is described for a call with a token, where this answers one */
+function forToken(response: Response, operation: Operation, headers: Headers): Response {
+  if (!isForToken(operation, headers)) return response;
+  const { 'Replay-Nonce': _, ...others } = response.headers ?? {};
+  const { 'WWW-Authenticate': challenge, ...own } = document['x-token-answers'].headers;
+  return { ...response, headers: { ...others, ...own, 'WWW-Authenticate': challenge } };
 }
 
 function checkHeaders(response: Response, headers: Headers, fail: Fail): void {
@@ -120,17 +140,24 @@ function checkBody({ content }: Response, headers: Headers, body: string, fail: 
 function checkProblem(problem: Problem, operation: Operation, status: number, headers: Headers, fail: Fail) {
   const { code } = problem;
   const rule: CodeRule = document['x-codes'][code];
-  const allowed = new Set([...operation['x-codes'], ...document['x-front-door']]);
+  const byToken = isForToken(operation, headers);
+  const more = byToken ? (operation['x-token-codes'] ?? []) : [];
+  const allowed = new Set([...operation['x-codes'], ...more, ...document['x-front-door']]);
   if (!allowed.has(code)) fail(`code ${code} is not one of this operation's: ${[...allowed].join(', ')}`);
   if (problem.status !== status) fail(`the problem says status ${problem.status}`);
   if (!rule.status.includes(status)) fail(`code ${code} comes with status ${rule.status.join(' or ')}`);
   if (!problem.type.endsWith(`/${code}`)) fail(`type ${problem.type} is not the page of ${code}`);
   if (problem.instance !== `urn:uuid:${headers['countersign-request-id']}`)
     fail(`instance ${problem.instance} is not this request's id`);
-  if (status === 401 && headers['www-authenticate'] !== `JWT realm="countersign", error="${code}"`)
+  const challenge = headers['www-authenticate'] ?? '';
+  const errors: string[] = document['x-token-answers'].challenges[code] ?? [];
+  if (byToken && !(errors.length === 0 ? challenge === '' : errors.some((e) => challenge.includes(`"${e}"`))))
+    fail(`www-authenticate is not one of ${code}: ${errors.join(' or ')}`);
+  if (!byToken && status === 401 && challenge !== `JWT realm="countersign", error="${code}"`)
     fail(`www-authenticate is of another code than ${code}`);
   const carried = CARRIED.filter((name) => headers[name.toLowerCase()] !== undefined).join(', ');
-  const lines = rule.carries.map((line) => CARRIED.filter((name) => line.includes(name)).join(', '));
+  const may = byToken ? CARRIED.filter((name) => name !== 'Replay-Nonce') : CARRIED;
+  const lines = rule.carries.map((line) => may.filter((name) => line.includes(name)).join(', '));
   if (!lines.includes(carried))
     fail(`${code} carries [${carried}], not ${lines.map((line) => `[${line}]`).join(' or ')}`);
 }

@@ -3,9 +3,9 @@ import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-pla
 import { evacuationFunctionName } from '../../lambda/contract/evacuation.ts';
 import {
   deliverName,
-  FUNCTIONS,
   findStreamName,
   functionName,
+  functionsOf,
   type Generations,
   keyAlias,
   keysWatchName,
@@ -26,14 +26,20 @@ import { day, fail, type Outcome, ok } from './outcome.ts';
 /**
  * @param generations the Region's; they are part of the names of its tables
  * @param several whether the stage has other Regions: then this one keeps the evacuation flag of one
+ * @param oauth whether the stage has OAuth
  */
-export const namesOf = (stage: string, generations: Generations, several: boolean): [Kind, string][] => [
+export const namesOf = (
+  stage: string,
+  generations: Generations,
+  several: boolean,
+  oauth = false,
+): [Kind, string][] => [
   ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => [
     'table',
     tableInUse(stage, kind, generations),
   ]),
   ...PURPOSES.map((purpose): [Kind, string] => ['secret', secretName(stage, purpose)]),
-  ...FUNCTIONS.map((name): [Kind, string] => ['function', functionName(stage, name)]),
+  ...functionsOf(oauth).map((name): [Kind, string] => ['function', functionName(stage, name)]),
   ...PURPOSES.map((purpose): [Kind, string] => ['function', rotationFunctionName(stage, purpose)]),
   ['function', keysWatchName(stage)],
   ['function', outboxName(stage)],
@@ -46,7 +52,7 @@ const GLOBAL = (Object.keys(TABLES) as TableKind[]).filter((kind) => TABLES[kind
 
 /** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
-  { stage, kind: stageKind, regions, keysManagedBy, tableGeneration, otherTables }: DeployPlan,
+  { stage, kind: stageKind, regions, keysManagedBy, tableGeneration, otherTables, oauth }: DeployPlan,
   { name: region, ledgerGeneration, kmsKeyArn }: PlannedRegion,
   here: Region,
   home: Region,
@@ -64,12 +70,20 @@ export async function checkNames(
   const others = otherTables?.regions.includes(region)
     ? GLOBAL.map((kind): [Kind, string] => ['table', tableName(stage, kind, otherTables.generation)])
     : [];
-  const own = namesOf(stage, { ledgerGeneration, tableGeneration }, regions.length > 1);
+  const own = namesOf(stage, { ledgerGeneration, tableGeneration }, regions.length > 1, oauth);
   // The stage's key is retained with its alias, also where a Region was removed.
   const alias: [Kind, string][] =
     stageKind === 'prod' && kmsKeyArn === undefined ? [['alias', keyAlias(stage)]] : [];
   for (const [kind, name] of [...own, ...others, ...alias]) {
     const found = await here.find(kind, name);
+    // Since the promotion no stack makes secrets, and a schedule on one that is not there fails its stack.
+    if (!found && kind === 'secret' && keysManagedBy === region)
+      faults.push(
+        fail(
+          `secret ${name} does not exist, and since the promotion no stack makes it`,
+          'make it (docs/upgrade.md, "A promoted stage and new purposes")',
+        ),
+      );
     if (!found) continue;
     existing++;
     if (found.deletedMs !== undefined) {

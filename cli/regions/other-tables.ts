@@ -38,6 +38,10 @@ export function tablesSteps(plan: DeployPlan): TablesStep[] {
       when: `once every Region uses generation ${next}, with the Regions that serve then`,
       commands: [`npx countersign registry resume-writes${args}`],
     },
+    {
+      when: 'for the events of changes from just before step 3',
+      commands: [`npx countersign events rebuild --since 25h${args}`],
+    },
   ];
 }
 

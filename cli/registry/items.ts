@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type { Item } from '../../lambda/adapters/dynamodb.ts';
 import { LONGEST_CLOCK_ERROR_MS } from '../../lambda/contract/defaults.ts';
 import {
   DEAD,
@@ -30,7 +31,6 @@ import {
 import { betweenClocksMs } from '../../protocol/registration.ts';
 import { CliError, EXIT } from '../io.ts';
 
-export type Item = Record<string, AttributeValue>;
 export type Kind = GlobalTableKind;
 export const KINDS = tableKinds('global');
 

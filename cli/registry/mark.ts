@@ -3,8 +3,8 @@
  * the writes nothing changed there. `countersign deploy` takes a generation into use by it.
  */
 import { DeleteItemCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb';
+import type { Item } from '../../lambda/adapters/dynamodb.ts';
 import { COPIED_KEY } from '../../lambda/contract/names.ts';
-import type { Item } from './items.ts';
 import { ask, type Place } from './tables.ts';
 
 export interface CopyMark {

@@ -9,6 +9,7 @@ import {
   PutItemCommand,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
+import type { Item } from '../../lambda/adapters/dynamodb.ts';
 import { PROBE_PREFIX } from '../../lambda/contract/names.ts';
 import { type AwsCallOptions, callAws } from '../aws-limits.ts';
 import { CliError, EXIT } from '../io.ts';
@@ -16,7 +17,6 @@ import {
   canonical,
   type Digest,
   DigestSum,
-  type Item,
   isExpired,
   isOwnItem,
   type Kind,

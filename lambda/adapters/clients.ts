@@ -4,7 +4,7 @@
  * item with nothing else: no roll-over and no other command can undo it.
  */
 import { randomUUID } from 'node:crypto';
-import type { UpdateItemCommandInput } from '@aws-sdk/client-dynamodb';
+import type { AttributeValue, UpdateItemCommandInput } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
 import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
 import { DELETED, KEY, NEXT, RECORD, REVOKED, STATE } from '../contract/items.ts';
@@ -38,7 +38,7 @@ export interface Clients extends ClientReader {
   ): Promise<'created' | 'client_exists' | 'key_exists'>;
   /** @returns whether there is or was such a client */
   known(clientId: string): Promise<boolean>;
-  /** @returns whether there is such a client */
+  /** @returns whether there is such a client, and still the same */
   setDisabled(clientId: string, disabled: boolean, nowMs: number): Promise<boolean>;
   /** @param limit null for the platform's default @returns whether there is such a client */
   setLimit(clientId: string, limit: number | null): Promise<boolean>;
@@ -155,12 +155,28 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     return put({ ...item, w }, 'attribute_not_exists(pk) OR w = :w', { ':w': w });
   };
 
-  async function has(clientId: string, sk: string): Promise<boolean> {
-    return (await items(clientId)).some((item) => textOf(item, 'sk') === sk);
+  /**
+   * Writes an item of the client that was read, unless a later client of that name has written it since.
+   *
+   * @param found the items as they were read
+   * @returns whether it did
+   */
+  async function putOf(
+    salt: AttributeValue,
+    found: readonly Item[],
+    sk: string,
+    item: Item,
+  ): Promise<boolean> {
+    const leftover = found.find((each) => textOf(each, 'sk') === sk)?.salt;
+    return put(
+      { pk: found[0]!.pk!, sk: { S: sk }, salt, ...item },
+      `attribute_not_exists(salt) OR salt = :salt${leftover ? ' OR salt = :leftover' : ''}`,
+      { ':salt': salt, ...(leftover && { ':leftover': leftover }) },
+    );
   }
 
   async function revoke(clientId: string, kid: string, nowMs: number): Promise<void> {
-    await put({ pk: { S: clientId }, sk: { S: REVOKED + kid }, revoked_at: { N: String(nowMs) } });
+    await put({ pk: { S: clientId }, sk: { S: REVOKED + kid }, ...revokedAt(nowMs) });
   }
 
   /**
@@ -225,11 +241,10 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     known: async (clientId) => (await items(clientId)).length > 0,
 
     async setDisabled(clientId, disabled, nowMs) {
-      if (!(await has(clientId, RECORD))) return false;
-      return update(clientId, STATE, {
-        UpdateExpression: 'SET disabled = :disabled, changed_at = :now',
-        ExpressionAttributeValues: { ':disabled': { BOOL: disabled }, ':now': { N: String(nowMs) } },
-      });
+      const found = await items(clientId);
+      const salt = found.find(isRecord)?.salt;
+      if (!salt) return false;
+      return putOf(salt, found, STATE, { disabled: { BOOL: disabled }, changed_at: { N: String(nowMs) } });
     },
 
     async setLimit(clientId, limit) {
@@ -274,10 +289,15 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     },
 
     async revokeKey(clientId, kid, nowMs) {
-      const found = (await items(clientId)).map((item) => textOf(item, 'sk'));
-      if (!found.includes(KEY + kid)) return false;
+      const found = await items(clientId);
+      const key = found.find((item) => textOf(item, 'sk') === KEY + kid);
+      if (!key) return false;
+      const revoked = found.find((item) => textOf(item, 'sk') === REVOKED + kid);
       // A revocation that another Region wrote is as good: nothing takes it back.
-      if (!found.includes(REVOKED + kid)) await revoke(clientId, kid, nowMs);
+      if (revoked && isOf(key, revoked)) return true;
+      // A public key is revoked whoever brings it. A generation's name has another key for the next client.
+      if (!key.jwk && key.salt) return putOf(key.salt, found, REVOKED + kid, revokedAt(nowMs));
+      await revoke(clientId, kid, nowMs);
       return true;
     },
 
@@ -358,12 +378,13 @@ function toRecord(clientId: string, items: readonly Item[]): ClientRecord | unde
   const record = items.find(isRecord);
   if (!record) return undefined;
   const salt = present(record.salt?.B, 'salt');
-  const bySort = items.map((item) => [textOf(item, 'sk'), item] as const);
+  const own = items.filter((item) => isOf(record, item) || textOf(item, 'sk').startsWith(KEY));
+  const bySort = own.map((item) => [textOf(item, 'sk'), item] as const);
   const ofKind = (kind: string) =>
     bySort.flatMap(([sk, item]) => (sk.startsWith(kind) ? [[sk.slice(kind.length), item] as const] : []));
   const state = bySort.find(([sk]) => sk === STATE)?.[1];
   const keys = ofKind(KEY);
-  const ofAnEarlierClient = keys.filter(([, item]) => item.salt?.B && !isSame(item.salt.B, salt));
+  const ofAnEarlierClient = keys.filter(([, item]) => !isOf(record, item));
   return {
     clientId,
     profile: textOf(record, 'profile') as Profile,
@@ -375,6 +396,12 @@ function toRecord(clientId: string, items: readonly Item[]): ClientRecord | unde
     revoked: new Set([...ofKind(REVOKED), ...ofAnEarlierClient].map(([kid]) => kid)),
   };
 }
+
+const revokedAt = (nowMs: number): Item => ({ revoked_at: { N: String(nowMs) } });
+
+/** Whether the item is of the client that has the other one: an item without a salt is of each client. */
+const isOf = ({ salt }: Item, item: Item): boolean =>
+  !item.salt?.B || !salt?.B || isSame(item.salt.B, salt.B);
 
 const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
 

@@ -23,11 +23,11 @@ const ATTEMPTS = 5;
 export function createPublishedKeys(dynamodb: Dynamodb, table: string, purpose: Purpose): PublishedKeys {
   const item = keysItem(table, purpose);
   return {
-    read: async () => parse(await readText()),
+    read: async () => parse(await readText(dynamodb, item)),
 
     async change(change, nowMs) {
       for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-        const before = await readText();
+        const before = await readText(dynamodb, item);
         const update = new UpdateItemCommand({
           ...item,
           UpdateExpression: 'SET published = :after, #ttl = :ttl',
@@ -45,12 +45,18 @@ export function createPublishedKeys(dynamodb: Dynamodb, table: string, purpose: 
       throw new Unavailable('limits');
     },
   };
+}
 
-  async function readText(): Promise<string | undefined> {
-    const get = new GetItemCommand({ ...item, ConsistentRead: true });
-    const result = await call('limits', () => dynamodb.send(get));
-    return 'answer' in result ? result.answer.Item?.published?.S : undefined;
-  }
+/** Reads the text of the memory, strongly consistent, for those who only verify. @throws Unavailable */
+export const createPublicCopy = (dynamodb: Dynamodb, table: string, purpose: Purpose) => ({
+  read: async (): Promise<string> =>
+    (await readText(dynamodb, keysItem(table, purpose))) ?? JSON.stringify(NOTHING_PUBLISHED),
+});
+
+async function readText(dynamodb: Dynamodb, item: ReturnType<typeof keysItem>): Promise<string | undefined> {
+  const get = new GetItemCommand({ ...item, ConsistentRead: true });
+  const { answer } = await call('limits', () => dynamodb.send(get));
+  return answer.Item?.published?.S;
 }
 
 const parse = (text: string | undefined): Published =>

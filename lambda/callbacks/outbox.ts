@@ -7,6 +7,7 @@ import type { PlatformEvent } from '../../protocol/event.ts';
 import type { Item } from '../adapters/dynamodb.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
 import type { Conflict } from '../adapters/notices.ts';
+import { LONGEST_CLOCK_ERROR_MS } from '../contract/defaults.ts';
 import type { GlobalTableKind } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';
 import { allOf } from './all-of.ts';
@@ -59,12 +60,23 @@ interface Found {
 export function outboxHandler(options: OutboxOptions) {
   const { events, announce, nowMs, log, region } = options;
   return async ({ Records }: StreamEvent): Promise<StreamAnswer> => {
-    const copiedMs = await options.copiedMs();
+    const [first] = Records;
+    if (!first) return { batchItemFailures: [] };
+    const source = sourceOf(first.eventSourceARN, options.tables);
+    if (!source) {
+      // Tables of a later generation, while a deployment that takes them into use goes back.
+      log({ level: 'ERROR', message: 'outbox', region, reason: 'other_table' });
+      return { batchItemFailures: [{ itemIdentifier: first.dynamodb.SequenceNumber }] };
+    }
+    const announcedMs = Math.max(
+      source.streamMs - LONGEST_CLOCK_ERROR_MS,
+      source.isInUse ? ((await options.copiedMs()) ?? 0) : 0,
+    );
     const isCopy = (
       { changedMs }: Pick<ChangeEvent, 'changedMs'>,
       { dynamodb }: StreamEvent['Records'][number],
-    ) => copiedMs !== undefined && !dynamodb.OldImage && changedMs <= copiedMs;
-    const seen = Records.map((record) => read(options, record));
+    ) => !dynamodb.OldImage && changedMs <= announcedMs;
+    const seen = Records.map((record) => read(options, source.kind, record));
     const found = seen.flatMap(({ event }, index): Found[] =>
       event && !isCopy(event, Records[index]!) ? [{ index, event }] : [],
     );
@@ -93,8 +105,8 @@ export function outboxHandler(options: OutboxOptions) {
       return { batchItemFailures: [] };
     } catch (error) {
       log({ level: 'ERROR', message: 'outbox', region, reason: 'events', ...describeError(error) });
-      const first = Math.min(...left.map(({ index }) => index));
-      return { batchItemFailures: [{ itemIdentifier: Records[first]!.dynamodb.SequenceNumber }] };
+      const lowest = Math.min(...left.map(({ index }) => index));
+      return { batchItemFailures: [{ itemIdentifier: Records[lowest]!.dynamodb.SequenceNumber }] };
     }
   };
 }
@@ -102,6 +114,32 @@ export function outboxHandler(options: OutboxOptions) {
 /** Where the event before is written, a rebuild must not take the change for one that was missed. */
 async function keepSilent({ events, nowMs }: OutboxOptions, { after, id }: Silent): Promise<void> {
   if (after === undefined || (await events.has(after))) await events.remember(id, nowMs());
+}
+
+/** Where a batch comes from. */
+interface Source {
+  readonly kind: GlobalTableKind;
+  /** False: the tables before, whose last changes come while the next ones are taken into use. */
+  readonly isInUse: boolean;
+  /**
+   * When the stream was made. The items of a new replica may come through its stream as if they were made
+   * then: they were announced where they were made. 0 where the ARN does not say it.
+   */
+  readonly streamMs: number;
+}
+
+function sourceOf(arn: string, tables: OutboxOptions['tables']): Source | undefined {
+  const [, name, label] = /:table\/([^/]+)\/stream\/(.+)$/.exec(arn) ?? [];
+  const parts = (table: string) => /^(.*-)(\d+)$/.exec(table);
+  for (const kind of Object.keys(tables) as GlobalTableKind[]) {
+    const isInUse = name === tables[kind];
+    const [its, own] = [parts(name ?? ''), parts(tables[kind])];
+    const isBefore = its && own && its[1] === own[1] && Number(its[2]) < Number(own[2]);
+    if (!isInUse && !isBefore) continue;
+    const streamMs = /^\d{4}-/.test(label!) ? Date.parse(`${label}Z`) : 0;
+    return { kind, isInUse, streamMs };
+  }
+  return undefined;
 }
 
 /** A wake-up that fails costs a minute, not the batch. */
@@ -122,14 +160,11 @@ interface Seen {
 
 /** No repetition helps a record that cannot be read: it is reported, and does not hold up the others. */
 function read(
-  { tables, region, log }: OutboxOptions,
-  { eventSourceARN, dynamodb }: StreamEvent['Records'][number],
+  { region, log }: OutboxOptions,
+  table: GlobalTableKind,
+  { dynamodb }: StreamEvent['Records'][number],
 ): Seen {
   try {
-    const table = (Object.keys(tables) as GlobalTableKind[]).find((kind) =>
-      eventSourceARN.includes(`:table/${tables[kind]}/stream/`),
-    );
-    if (!table) throw new Error('a stream of another table');
     const change = { table, old: dynamodb.OldImage, new: dynamodb.NewImage };
     return { event: eventOf(change), conflict: conflictOf(change), silent: silentOf(change) };
   } catch (error) {

@@ -1,6 +1,6 @@
 /** Actions of the operators' functions: `{"action","params"}` in, `AdminAnswer` out (docs/operators.md). */
 
-import type { FunctionName } from './names.ts';
+import type { BaseFunctionName } from './names.ts';
 import type { Consistency } from './serving-environment.ts';
 
 export interface ClientKeySummary {
@@ -271,7 +271,7 @@ export interface AdminActions {
 export type AdminAction = keyof AdminActions;
 
 /** Which function serves an action. */
-export const ADMIN_FUNCTION: { readonly [A in AdminAction]: FunctionName } = {
+export const ADMIN_FUNCTION: { readonly [A in AdminAction]: BaseFunctionName } = {
   'clients.show': 'admin-read',
   'clients.list': 'admin-read',
   'clients.create': 'admin-write',

@@ -28,6 +28,8 @@ export interface DeployPlan {
   readonly tableGeneration: number;
   /** Tables of another generation, which serve nobody, and the Regions that have them. */
   readonly otherTables?: { readonly generation: number; readonly regions: readonly string[] };
+  /** Whether the stage has OAuth, and so more functions. */
+  readonly oauth?: true;
   /** The Regions that serve. */
   readonly regions: readonly PlannedRegion[];
   readonly domain?: {

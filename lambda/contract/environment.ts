@@ -2,7 +2,7 @@
  * The environment variables that `lib` sets and the functions read. A function has the variables that its
  * list names, and no others.
  */
-import type { BundleName, FunctionName } from './names.ts';
+import type { BundleName, ServingBundle } from './names.ts';
 
 /** Every function has these. */
 export const COMMON = [
@@ -27,6 +27,11 @@ const PROTOCOL = [
   'COUNTERSIGN_KEYSET_MAX_AGE_MS',
   'COUNTERSIGN_LEDGER_TABLE',
   'COUNTERSIGN_NONCE_SECRET',
+] as const;
+
+const OAUTH = [
+  /** JSON: `OAuthSettings`. */
+  'COUNTERSIGN_OAUTH',
 ] as const;
 
 const STORES = [
@@ -70,7 +75,6 @@ export const ENVIRONMENT = {
   ],
   jwks: [
     ...COMMON,
-    'COUNTERSIGN_TOKEN_SECRET',
     'COUNTERSIGN_WEBHOOK_SECRET',
     'COUNTERSIGN_KEYSET_MAX_AGE_MS',
     'COUNTERSIGN_LIMITS_TABLE',
@@ -117,6 +121,18 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_WEBHOOK_ROOT_SECRET',
     'COUNTERSIGN_WAKE_UPS_URL',
   ],
+  'register-oauth': [...COMMON, ...PROTOCOL, ...STORES, ...OAUTH],
+  'registration-oauth': [...COMMON, ...PROTOCOL, ...STORES, ...OAUTH],
+  'oauth-token': [
+    ...COMMON,
+    ...PROTOCOL,
+    ...OAUTH,
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_LIMITS_TABLE',
+    'COUNTERSIGN_SIGNATURES_PER_MINUTE',
+    'COUNTERSIGN_TOKEN_SECRET',
+  ],
+  'oauth-metadata': [...COMMON, ...OAUTH, 'COUNTERSIGN_ISSUER', 'COUNTERSIGN_ENTRY_URL'],
   rotate: [
     ...COMMON,
     'COUNTERSIGN_PURPOSE',
@@ -127,14 +143,14 @@ export const ENVIRONMENT = {
     /** JSON: names of all Regions, which hold a replica of the keyset and a table of revoked kids. */
     'COUNTERSIGN_REGION_NAMES',
     /** Name of the Region that makes keys. */
-    'COUNTERSIGN_KEYS_REGION',
+    'COUNTERSIGN_KEYS_MANAGED_BY',
     'COUNTERSIGN_LIMITS_TABLE',
   ],
   'keys-watch': [
     ...COMMON,
     /** JSON: by purpose, in milliseconds. */
     'COUNTERSIGN_ROTATION_PERIODS',
-    'COUNTERSIGN_KEYS_REGION',
+    'COUNTERSIGN_KEYS_MANAGED_BY',
     'COUNTERSIGN_REGION_NAMES',
     'COUNTERSIGN_REGISTRY_TABLE',
     'COUNTERSIGN_CLIENTS_TABLE',
@@ -173,7 +189,7 @@ export const ENVIRONMENT = {
 } as const satisfies Record<BundleName, readonly string[]>;
 
 /** Variables of the functions that answer clients and operators, of the outbox and of delivery. */
-export type ServingVariable = (typeof ENVIRONMENT)[FunctionName | 'outbox' | 'deliver'][number];
+export type ServingVariable = (typeof ENVIRONMENT)[ServingBundle | 'outbox' | 'deliver'][number];
 export type Variable = (typeof ENVIRONMENT)[BundleName][number];
 
 /** The variables of one function, or of several that run in one process. */

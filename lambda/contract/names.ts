@@ -4,7 +4,7 @@
  */
 import type { Purpose } from './purposes.ts';
 
-/** The Lambda functions that answer clients and operators. */
+/** The Lambda functions of every stage that answer clients and operators. */
 export const FUNCTIONS = [
   'nonce',
   'register',
@@ -17,11 +17,38 @@ export const FUNCTIONS = [
   'admin-read',
   'admin-write',
 ] as const;
-export type FunctionName = (typeof FUNCTIONS)[number];
+/** Those that a stage with OAuth has besides. */
+export const OAUTH_FUNCTIONS = ['oauth-token', 'oauth-metadata'] as const;
+export type BaseFunctionName = (typeof FUNCTIONS)[number];
+export type OAuthFunctionName = (typeof OAUTH_FUNCTIONS)[number];
+export type FunctionName = BaseFunctionName | OAuthFunctionName;
+
+/** One value for each function of a stage. */
+export type ServingFunctions<T> = Readonly<
+  Record<BaseFunctionName, T> & Partial<Record<OAuthFunctionName, T>>
+>;
+
+/** @param oauth whether the stage has OAuth */
+export const functionsOf = (oauth: boolean): readonly FunctionName[] =>
+  oauth ? [...FUNCTIONS, ...OAUTH_FUNCTIONS] : FUNCTIONS;
+
+/** Functions that do more in a stage with OAuth: they have code, variables and rights of their own there. */
+const OAUTH_VARIANTS = { register: 'register-oauth', registration: 'registration-oauth' } as const;
+type OAuthVariant = (typeof OAUTH_VARIANTS)[keyof typeof OAUTH_VARIANTS];
+
+/** The code of a function that answers clients and operators. */
+export type ServingBundle = FunctionName | OAuthVariant;
+
+/** @param oauth whether the stage has OAuth */
+export const bundleOf = (name: FunctionName, oauth: boolean): ServingBundle =>
+  oauth && name in OAUTH_VARIANTS ? OAUTH_VARIANTS[name as keyof typeof OAUTH_VARIANTS] : name;
 
 /** Each is built once; `rotate` runs once per purpose. */
 export const BUNDLES = [
   ...FUNCTIONS,
+  ...OAUTH_FUNCTIONS,
+  'register-oauth',
+  'registration-oauth',
   'rotate',
   'keys-watch',
   'evacuation',

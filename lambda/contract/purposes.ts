@@ -4,6 +4,7 @@
  * from these lines.
  */
 import type { KeyAlgorithm } from '../../protocol/key-material.ts';
+import { LONGEST_DPOP_NONCE_LIFE_MS, LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
 
 /** A key type of Vault's Transit engine: other keys are derived from `hmac`; the others sign. */
 export type TransitKeyType = 'hmac' | 'ecdsa-p256' | 'ed25519';
@@ -18,13 +19,11 @@ interface KeysetKind {
   readonly life: 'clientKeyLife' | number;
 }
 
-const LONGEST_TOKEN_LIFE_MS = 3_600_000;
+const LONGEST_TOKEN_LIFE_MS = LONGEST_NONCE_LIFE_MS;
 const DAY_MS = 24 * 3_600_000;
 
 export const KEYSETS = {
-  // A nonce for DPoP lives a minute longer than a token: a client that has a token has a nonce for it. The
-  // nonce of a proof lives no longer than that (`LONGEST_NONCE_LIFE_MS`).
-  nonce: { keyType: 'hmac', rotationDays: 30, life: LONGEST_TOKEN_LIFE_MS + 60_000 },
+  nonce: { keyType: 'hmac', rotationDays: 30, life: LONGEST_DPOP_NONCE_LIFE_MS },
   'client-root': { keyType: 'hmac', rotationDays: 180, life: 'clientKeyLife' },
   token: { keyType: 'ecdsa-p256', rotationDays: 30, life: LONGEST_TOKEN_LIFE_MS },
   // A consumer may keep a callback unverified for as long as its retries go on, and its copy of the JWKS for

@@ -14,7 +14,7 @@ export interface RotationValues {
   /** Every Region, the home Region first. */
   readonly regions: readonly string[];
   /** The Region that makes keys. */
-  readonly keysRegion: string;
+  readonly keysManagedBy: string;
   readonly errorDocsUrl: string;
 }
 
@@ -28,6 +28,6 @@ export const rotationEnvironment = (
   COUNTERSIGN_KEY_LAGS: JSON.stringify(values.lags),
   COUNTERSIGN_VAULT: JSON.stringify(values.vault),
   COUNTERSIGN_REGION_NAMES: JSON.stringify(values.regions),
-  COUNTERSIGN_KEYS_REGION: values.keysRegion,
+  COUNTERSIGN_KEYS_MANAGED_BY: values.keysManagedBy,
   COUNTERSIGN_LIMITS_TABLE: tableName(values.stage, 'limits'),
 });

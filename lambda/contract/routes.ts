@@ -7,6 +7,7 @@ export interface Route {
   readonly function: FunctionName;
 }
 
+/** Of every stage. */
 export const ROUTES: readonly Route[] = [
   { resource: '/v1/nonce', methods: ['GET'], function: 'nonce' },
   { resource: '/v1/register', methods: ['POST'], function: 'register' },
@@ -17,6 +18,16 @@ export const ROUTES: readonly Route[] = [
   { resource: '/.well-known/countersign', methods: ['GET'], function: 'discovery' },
   { resource: '/.well-known/jwks.json', methods: ['GET'], function: 'jwks' },
 ];
+
+/** Those that a stage with OAuth has besides. */
+export const OAUTH_ROUTES: readonly Route[] = [
+  { resource: '/.well-known/oauth-authorization-server', methods: ['GET'], function: 'oauth-metadata' },
+  { resource: '/.well-known/oauth-protected-resource', methods: ['GET'], function: 'oauth-metadata' },
+  { resource: '/v1/oauth/token', methods: ['POST'], function: 'oauth-token' },
+];
+
+/** @param oauth whether the stage has OAuth */
+export const routesOf = (oauth: boolean): readonly Route[] => (oauth ? [...ROUTES, ...OAUTH_ROUTES] : ROUTES);
 
 /**
  * The path of Route 53's health checkers. Nobody else can guess it, so a flood of requests for the public

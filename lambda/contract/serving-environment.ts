@@ -45,6 +45,26 @@ export interface ServingValues {
   readonly holdDownMs?: number;
   /** Of the queue. The local platform has none. */
   readonly wakeUpsUrl?: string;
+  /** Absent in a stage without OAuth. */
+  readonly oauth?: OAuthSettings | undefined;
+}
+
+export interface OAuthSettings {
+  /** Life of an access token. */
+  readonly tokenLifeMs: number;
+  /** Whether every DPoP proof must name the body. */
+  readonly bodyBinding: boolean;
+  /** The operator's own, besides the platform's. */
+  readonly scopes: readonly string[];
+  /** What tokens may be for besides this platform. */
+  readonly resources: readonly OAuthResource[];
+}
+
+export interface OAuthResource {
+  /** Its identifier, which is the `aud` of its tokens (RFC 8707 §2). */
+  readonly url: string;
+  /** The client that may ask whether its tokens are active. */
+  readonly client?: string | undefined;
 }
 
 /** @returns every variable of the contract; `ENVIRONMENT` says which of them a function gets */
@@ -82,5 +102,6 @@ export function servingEnvironment(values: ServingValues): Readonly<Record<Servi
     COUNTERSIGN_WEBHOOK_SECRET: secretName(stage, 'webhook'),
     COUNTERSIGN_WEBHOOK_ROOT_SECRET: secretName(stage, 'webhook-root'),
     COUNTERSIGN_WAKE_UPS_URL: values.wakeUpsUrl ?? '',
+    COUNTERSIGN_OAUTH: values.oauth ? JSON.stringify(values.oauth) : '',
   };
 }

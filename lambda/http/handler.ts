@@ -13,10 +13,10 @@ export interface HttpContext {
   readonly errorDocsUrl: string;
   readonly nowMs: () => number;
   readonly log: Log;
-  /** Headers that every answer to the request has besides its own. @default none */
+  /** Headers that every answer to the request has besides its own, or in place of them. @default none */
   readonly headers?: (request: RoutedRequest | UnroutedRequest) => Promise<Record<string, string>>;
-  /** The answer to a failure. @default a problem */
-  readonly failure?: (code: FailureCode, reason: string) => Answer;
+  /** The answer to a failure. @default a problem, as for undefined */
+  readonly failure?: (code: FailureCode, reason: string) => Answer | undefined;
 }
 
 export type FailureCode = 'not_found' | 'unavailable' | 'internal';
@@ -71,7 +71,7 @@ export function httpHandler(context: HttpContext, work: Work): HttpHandler {
       ...failure,
     });
     const more = await context.headers?.(request);
-    return toResult(more ? { ...answer, headers: { ...more, ...answer.headers } } : answer, requestId);
+    return toResult(more ? { ...answer, headers: { ...answer.headers, ...more } } : answer, requestId);
   };
 }
 

@@ -18,8 +18,7 @@ export function oauthError(
   return { ...json(status, value, more), code: error, reason };
 }
 
-const FAILURES: Readonly<Record<FailureCode, OAuthErrorCode>> = {
-  not_found: 'invalid_request',
+const FAILURES: Readonly<Partial<Record<FailureCode, OAuthErrorCode>>> = {
   unavailable: 'temporarily_unavailable',
   internal: 'server_error',
 };
@@ -27,7 +26,9 @@ const FAILURES: Readonly<Record<FailureCode, OAuthErrorCode>> = {
 /** The frame of an OAuth route: its failures are OAuth errors, and every answer carries a nonce for DPoP. */
 export const oauthContext = (http: HttpContext, nonces: DpopNonces): HttpContext => ({
   ...http,
-  headers: () => nonces.header(),
-  failure: (code, reason) =>
-    oauthError({ ok: false, error: FAILURES[code], reason }, {}, code === 'not_found' ? 404 : undefined),
+  headers: () => nonces.headers(),
+  failure: (code, reason) => {
+    const error = FAILURES[code];
+    return error && oauthError({ ok: false, error, reason });
+  },
 });

@@ -12,10 +12,11 @@ export class DpopNonces {
     this.#nonces = nonces;
   }
 
-  /** @returns `DPoP-Nonce`. An answer does not fail if no key can make a nonce */
-  async header(): Promise<Record<string, string>> {
+  /** @returns the headers of an answer with a nonce. An answer does not fail if no key can make one */
+  async headers(): Promise<Record<string, string>> {
     try {
-      return { 'DPoP-Nonce': (await this.#nonces.issue(DPOP_CLIENT)).nonces[0] };
+      const { nonces } = await this.#nonces.issue(DPOP_CLIENT);
+      return { 'DPoP-Nonce': nonces[0], 'Cache-Control': 'no-store' };
     } catch (error) {
       if (error instanceof Unavailable) return {};
       throw error;

@@ -18,8 +18,10 @@ const REVOKED_TIMES = { refreshMs: 5_000, cooldownMs: 1_000, maxAgeMs: 10_000 };
 
 export interface KeysetCacheOptions {
   readonly purpose: Purpose;
-  /** @returns the secret's text */
+  /** @returns the secret's text, or that of a public copy */
   readonly read: () => Promise<string>;
+  /** @default takes a secret's text */
+  readonly parse?: (text: string) => Keyset;
   /**
    * @returns the kids that an operator revoked, from the Region's `limits` table, by a strongly consistent
    * read: needed where the secret's copy is stale or its primary Region lost
@@ -37,7 +39,9 @@ export class KeysetCache {
   /** The keyset with the revoked kids of the table, made once for each pair. */
   #merged: { readonly of: Keyset; readonly with: readonly string[]; readonly keyset: Keyset } | undefined;
 
-  constructor({ purpose, read, readRevoked, nowMs, maxAgeMs, log }: KeysetCacheOptions) {
+  constructor(options: KeysetCacheOptions) {
+    const { purpose, read, readRevoked, nowMs, maxAgeMs, log } = options;
+    const { parse = (text) => parseKeyset(text, algorithmOf(purpose)) } = options;
     const failed = (reason?: string) => (error: unknown) =>
       log({
         level: 'ERROR',
@@ -50,7 +54,7 @@ export class KeysetCache {
       ...KEYSET_TIMES,
       part: `keyset ${purpose}`,
       read: async (held) => {
-        const keyset = parseKeyset(await read(), algorithmOf(purpose));
+        const keyset = parse(await read());
         if (newerKeyset(held, keyset) !== keyset) throw new OlderKeyset();
         return keyset;
       },

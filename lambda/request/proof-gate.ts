@@ -34,6 +34,24 @@ export interface ProofGate {
   readonly issuer: string;
   readonly baseUrls: readonly string[];
   readonly clockErrorMs: number;
+  /** @default a proof is the only way in */
+  readonly other?: OtherWayIn;
+}
+
+/** Another way in than a proof, for the requests that choose it. */
+export interface OtherWayIn {
+  takes(request: RoutedRequest): boolean;
+  read(
+    request: RoutedRequest,
+    fields: LogFields,
+    work: (admitted: AdmittedRead) => Promise<Answer>,
+  ): Promise<Answer>;
+  write(
+    operation: WriteOperation,
+    request: RoutedRequest,
+    fields: LogFields,
+    work: (admitted: AdmittedWrite) => Promise<Answer>,
+  ): Promise<Answer>;
 }
 
 /** A request whose proof holds, and how to answer it. */
@@ -64,6 +82,7 @@ export function withReadProof(
   fields: LogFields,
   work: (admitted: AdmittedRead) => Promise<Answer>,
 ): Promise<Answer> {
+  if (gate.other?.takes(request)) return gate.other.read(request, fields, work);
   const verify: Verify<VerifiedRead> = (context, lookups) => verifyRead(request, context, lookups);
   return admit(gate, request, fields, verify, work);
 }
@@ -79,6 +98,7 @@ export function withWriteProof(
   fields: LogFields,
   work: (admitted: AdmittedWrite) => Promise<Answer>,
 ): Promise<Answer> {
+  if (gate.other?.takes(request)) return gate.other.write(operation, request, fields, work);
   const verify: Verify<VerifiedWrite> = (context, lookups) =>
     verifyWrite(request, operation, context, lookups);
   return admit(gate, request, fields, verify, work);
@@ -148,7 +168,8 @@ async function replayNonce(nonces: Nonces, clientId: string): Promise<Record<str
   }
 }
 
-function expiryNotice({ client, key }: Signer, nowMs: number): Record<string, string> {
+/** The header that names the end of a key which ends soon. */
+export function expiryNotice({ client, key }: Signer, nowMs: number): Record<string, string> {
   if (!isExpiryNear(client, key, nowMs)) return {};
   return { 'Countersign-Key-Expires': new Date(key.expiresAtS * 1000).toUTCString() };
 }

@@ -12,7 +12,7 @@ import {
   parseKeyset,
   verificationKeys,
 } from '../../protocol/keyset.ts';
-import { publishedKids } from '../../protocol/published.ts';
+import { publishedKids, withPublicKeys } from '../../protocol/published.ts';
 import type { RotationRecord } from '../adapters/rotation-record.ts';
 import type { SecretState, SecretVersions } from '../adapters/secret-versions.ts';
 import { type Action, AdminError } from '../admin/actions.ts';
@@ -58,7 +58,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
   const {
     purpose,
     region,
-    keysRegion,
+    keysManagedBy,
     secret,
     lags,
     nowMs,
@@ -241,7 +241,7 @@ export function keysActions(options: KeysActionsOptions): Readonly<Record<KeysAc
         ...publishedKids(looked.published, nowMs()),
         ...read.revoked,
       ]),
-      managed_by: keysRegion,
+      managed_by: keysManagedBy,
       promoted_to: looked.published.home?.region ?? null,
       primary_region: primaryRegion ?? null,
       replicas,
@@ -265,7 +265,13 @@ export function watchActions(options: KeysActionsOptions): Readonly<Record<Watch
   const { secret, lags, nowMs } = options;
   const { 'keys.list': list, 'keys.unstick': unstick } = keysActions(options);
   return {
-    'keys.list': list,
+    'keys.list': {
+      ...list,
+      async run(params) {
+        await publishLacking(options);
+        return list.run(params);
+      },
+    },
     'keys.unstick': {
       ...unstick,
       params: UnstickByName,
@@ -285,6 +291,26 @@ export function watchActions(options: KeysActionsOptions): Readonly<Record<Watch
       },
     } as Action,
   };
+}
+
+/**
+ * Gives the own Region the public halves that it lacks: it could not be reached when they were published, or
+ * an earlier release published none. The summary does not fail without it.
+ */
+async function publishLacking({
+  region,
+  regions,
+  rotation,
+  times = TIMES,
+}: KeysActionsOptions): Promise<void> {
+  const own = regions.find((each) => each.region === region);
+  const publish = async () => {
+    const { keyset } = await rotation.current();
+    const before = await own?.published.read();
+    if (before && withPublicKeys(before, keyset) !== before)
+      await own?.published.change((now) => withPublicKeys(now, keyset));
+  };
+  await new Deadline().by(times.eachMs, publish()).catch(() => {});
 }
 
 const sentence = ({ part, region, reason }: Unreadable): string => `${part} in ${region} (${reason})`;

@@ -10,7 +10,7 @@ export interface Here {
   /** This function's own. */
   readonly region: string;
   /** The Region that makes keys, as this Region's stack was deployed. */
-  readonly keysRegion: string;
+  readonly keysManagedBy: string;
   /** All of them, the home Region first. */
   readonly regions: readonly KeyRegion[];
   readonly times?: Times;
@@ -21,14 +21,14 @@ export interface Here {
  *
  * @throws RotationError where another Region makes the keys, by this stack's config or since a promotion
  */
-export function requireKeyHome({ region, keysRegion }: Here, { home }: Published): void {
+export function requireKeyHome({ region, keysManagedBy }: Here, { home }: Published): void {
   if (home !== undefined && home.region !== region)
     throw new RotationError(
       `the keys were promoted to ${home.region}, which alone makes new ones: deploy ${region} with keys.managedBy, and run countersign keys promote --to ${home.region} again`,
     );
-  if (keysRegion !== region)
+  if (keysManagedBy !== region)
     throw new RotationError(
-      `${keysRegion} alone makes keys, as ${region} is deployed: after countersign keys promote --to ${region}, deploy ${region} with keys.managedBy`,
+      `${keysManagedBy} alone makes keys, as ${region} is deployed: after countersign keys promote --to ${region}, deploy ${region} with keys.managedBy`,
     );
 }
 

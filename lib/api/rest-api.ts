@@ -10,8 +10,8 @@ import {
   SecurityPolicy,
 } from 'aws-cdk-lib/aws-apigateway';
 import type { Construct } from 'constructs';
-import type { FunctionName } from '../../lambda/contract/names.ts';
-import { BINARY_MEDIA_TYPES, ROUTES, type Route } from '../../lambda/contract/routes.ts';
+import type { ServingFunctions } from '../../lambda/contract/names.ts';
+import { BINARY_MEDIA_TYPES, type Route } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
 import type { PlatformFunction } from '../functions/platform-function.ts';
 import { accessLog } from './access-log.ts';
@@ -79,15 +79,18 @@ export function stageUrl({ restApiId, stack }: RestApi): string {
 }
 
 export interface RoutesProps {
-  readonly functions: Readonly<Record<FunctionName, PlatformFunction>>;
+  readonly routes: readonly Route[];
+  readonly functions: ServingFunctions<PlatformFunction>;
   readonly errorDocsUrl: string;
   readonly checkers: Route | undefined;
 }
 
-export function addRoutes(api: RestApi, { functions, errorDocsUrl, checkers }: RoutesProps): void {
-  for (const route of [...ROUTES, ...(checkers ? [checkers] : [])]) {
+export function addRoutes(api: RestApi, { routes, functions, errorDocsUrl, checkers }: RoutesProps): void {
+  for (const route of [...routes, ...(checkers ? [checkers] : [])]) {
     const resource = api.root.resourceForPath(route.resource);
-    const integration = new LambdaIntegration(functions[route.function].function, { allowTestInvoke: false });
+    const integration = new LambdaIntegration(functions[route.function]!.function, {
+      allowTestInvoke: false,
+    });
     for (const method of route.methods) resource.addMethod(method, integration);
     // No page asks on the checkers' path.
     if (route !== checkers) addPreflight(resource, route);

@@ -17,11 +17,11 @@ import {
   HEARTBEAT_PREFIX,
   outboxFailedName,
   outboxName,
-  tableInUse,
   tableKinds,
   tableName,
 } from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
+import { tableSets } from '../config/tables.ts';
 import { keyStatements } from '../data/encryption.ts';
 import { type EnvironmentValues, environmentOf } from '../functions/environment.ts';
 import { allow, allowKeys, tableArn } from '../functions/permissions.ts';
@@ -56,22 +56,25 @@ export class Outbox extends Construct {
   readonly logGroup: ILogGroup;
   /** Holds which records a mapping gave up. */
   readonly failed: Queue;
-  /** Ids of the mappings, as metrics have them. */
+  /** Ids of the mappings of the tables in use, as metrics have them. */
   readonly mappings: Readonly<Record<GlobalTableKind, string>>;
 
   constructor(scope: Construct, id: string, { config, region, bundles, values }: OutboxProps) {
     super(scope, id);
     const stack = Stack.of(this);
     const stage = config.stage.name;
-    const generations = {
-      ledgerGeneration: region.ledgerGeneration,
-      tableGeneration: config.tables.generation,
-    };
-    const tables = tableKinds('global').map((kind) => {
-      const name = tableInUse(stage, kind, generations);
-      return { kind, name, arn: tableArn(stack, name) };
-    });
-    const registry = tables.find(({ kind }) => kind === 'registry')!.arn;
+    const { inUse, other } = tableSets(config);
+    // The last changes of tables that were in use before are read until the config names them no more.
+    const isBefore = other && other.generation < inUse.generation && other.regions.includes(region.name);
+    const tables = [inUse, ...(isBefore ? [other] : [])].flatMap(({ generation, consistency }) =>
+      tableKinds('global').map((kind) => {
+        const name = tableName(stage, kind, generation);
+        return { kind, generation, consistency, name, arn: tableArn(stack, name) };
+      }),
+    );
+    const [registry, clients] = (['registry', 'clients'] as const).map((kind) =>
+      tableArn(stack, tableName(stage, kind, inUse.generation)),
+    ) as [string, string];
     this.failed = new Queue(this, 'Failed', {
       queueName: outboxFailedName(stage),
       enforceSSL: true,
@@ -89,7 +92,7 @@ export class Outbox extends Construct {
           ['dynamodb:GetItem', 'dynamodb:PutItem', 'dynamodb:UpdateItem'],
           tableArn(stack, tableName(stage, 'events')),
         ),
-        allow(['dynamodb:Scan'], tables.find(({ kind }) => kind === 'clients')!.arn),
+        allow(['dynamodb:Scan'], clients),
         allowKeys(['GetItem'], [COPIED_KEY, `${HEARTBEAT_PREFIX}*`], [registry]),
         // What Regions tell each other; strongly consistent tables have no need of it.
         ...(config.consistency === 'eventual'
@@ -103,7 +106,7 @@ export class Outbox extends Construct {
         allow(['dynamodb:ListStreams'], '*'),
         allow(['sqs:SendMessage'], this.failed.queueArn, wakeUpsArn(stack, stage)),
         // It finds the endpoints to wake.
-        allowKeys(['Query'], [ENDPOINTS], [tableArn(stack, tableInUse(stage, 'clients', generations))]),
+        allowKeys(['Query'], [ENDPOINTS], [clients]),
         // A stream is encrypted as its table is.
         ...keyStatements(this, config, region, { services: ['dynamodb'] }),
       ],
@@ -114,6 +117,7 @@ export class Outbox extends Construct {
       description: 'Looks which keys of clients end soon, and how late other Regions are',
       interval: Duration.minutes(10),
     });
+    const strong = tables.flatMap(({ consistency, arn }) => (consistency === 'strong' ? [arn] : []));
     const finder = new PlatformFunction(this, 'FindStream', {
       config,
       functionName: findStreamName(stage),
@@ -121,22 +125,20 @@ export class Outbox extends Construct {
       environment: environmentOf('find-stream', values),
       timeout: SEARCH_TIMEOUT,
       statements: [
+        allow(['dynamodb:DescribeTable'], ...tables.map(({ arn }) => arn)),
         // In strong mode each replica's stream has a switch of its own.
-        allow(
-          ['dynamodb:DescribeTable', ...(config.consistency === 'strong' ? ['dynamodb:UpdateTable'] : [])],
-          ...tables.map(({ arn }) => arn),
-        ),
+        ...(strong.length > 0 ? [allow(['dynamodb:UpdateTable'], ...strong)] : []),
       ],
     });
-    const mappings = tables.map(({ kind, name }) => {
-      const stream = new CustomResource(this, `Stream-${kind}`, {
+    const mappings = tables.map(({ kind, generation, name }) => {
+      // A mapping goes on from where it is: so tables keep theirs when the next ones are taken into use.
+      const stream = new CustomResource(this, `Stream-${kind}-${generation}`, {
         serviceToken: finder.function.functionArn,
         resourceType: 'Custom::CountersignStream',
-        // Tables of another generation have another name, so their streams are found anew.
         properties: { TableName: name },
         serviceTimeout: SEARCH_TIMEOUT.plus(Duration.minutes(1)),
       });
-      const mapping = new CfnEventSourceMapping(this, `Mapping-${kind}`, {
+      const mapping = new CfnEventSourceMapping(this, `Mapping-${kind}-${generation}`, {
         functionName: outbox.function.functionArn,
         eventSourceArn: stream.getAttString('StreamArn'),
         startingPosition: 'TRIM_HORIZON',
@@ -151,8 +153,9 @@ export class Outbox extends Construct {
         // Alarms watch them, which a stage of kind dev does not have.
         ...(config.stage.kind === 'prod' && { metricsConfig: { metrics: ['EventCount'] } }),
       });
-      return [kind, mapping.ref];
+      return { kind, generation, id: mapping.ref };
     });
-    this.mappings = Object.fromEntries(mappings) as Record<GlobalTableKind, string>;
+    const ofInUse = mappings.filter(({ generation }) => generation === inUse.generation);
+    this.mappings = Object.fromEntries(ofInUse.map(({ kind, id }) => [kind, id])) as typeof this.mappings;
   }
 }

@@ -6,6 +6,7 @@ import { keyWindows } from '../../protocol/key-windows.ts';
 import { checkConsistency } from './consistency.ts';
 import type { ConfigFault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
+import { checkOAuth } from './oauth.ts';
 import type { ConfigSettings } from './schema.ts';
 import { checkTables } from './tables.ts';
 
@@ -17,10 +18,11 @@ export function checkTogether(settings: ConfigSettings): ConfigFault[] {
     ...checkTables(settings),
     ...domainNames(settings),
     ...importedResources(settings),
-    ...keysRegion(settings),
+    ...keysManagedBy(settings),
     ...rotationPeriods(settings),
     ...vaultNetworks(settings),
     ...vaultSts(settings),
+    ...checkOAuth(settings),
     ...perIpRate(settings),
     ...notYet(settings),
   ];
@@ -117,7 +119,7 @@ function importedResources({ regions, watchAlarmTopicArn }: ConfigSettings): Con
   ];
 }
 
-function keysRegion({ stage, keys: { managedBy }, regions }: ConfigSettings): ConfigFault[] {
+function keysManagedBy({ stage, keys: { managedBy }, regions }: ConfigSettings): ConfigFault[] {
   const names = regions.map(({ name }) => name);
   const fault = (message: string): ConfigFault[] => [
     { path: ['keys', 'managedBy'], message, example: false },

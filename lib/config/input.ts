@@ -75,6 +75,13 @@ export interface ConfigInput {
   readonly issuer?: string;
 
   /**
+   * Access tokens for standard clients: docs/oauth.md. It needs a `domain`.
+   *
+   * @default none
+   */
+  readonly oauth?: OAuthConfig;
+
+  /**
    * Life of a nonce, 10 seconds to 1 hour.
    *
    * @default 'PT5M'
@@ -301,6 +308,51 @@ export interface HostedZoneSettings {
 
   /** The entry must be in this zone. */
   readonly name: string;
+}
+
+/** Access tokens for standard clients. `{}` switches them on. */
+export interface OAuthConfig {
+  /**
+   * Life of an access token, 1 minute to 1 hour.
+   *
+   * @default 'PT10M'
+   */
+  readonly tokenLife?: string;
+
+  /**
+   * Whether every DPoP proof must name the body (`fingerprint`), which standard clients do not do.
+   *
+   * @default 'optional'
+   */
+  readonly bodyBinding?: 'optional' | 'required';
+
+  /**
+   * Scopes for APIs of your own, besides the platform's: 1 to 64 printable ASCII characters each.
+   *
+   * @default none
+   */
+  readonly scopes?: string[];
+
+  /**
+   * APIs of your own that tokens may be for (`resource`, RFC 8707).
+   *
+   * @default none: every token is for the platform itself
+   */
+  readonly resources?: OAuthResourceConfig[];
+}
+
+/** An API of your own that tokens may be for. */
+export interface OAuthResourceConfig {
+  /** Its URL, which is the `aud` of its tokens. */
+  readonly url: string;
+
+  /**
+   * The client that may ask whether its tokens are active (introspection). It needs the scope
+   * `tokens:introspect`.
+   *
+   * @default nobody
+   */
+  readonly client?: string;
 }
 
 /** Lags and periods of the platform's own keys. */

@@ -13,7 +13,7 @@ import { type ConfigInput, type ConfigSettings, configSchema } from './schema.ts
 export type Config = Omit<ConfigSettings, 'registrationSchema' | 'consistency'> & {
   readonly homeRegion: string;
   /** Where keys are made. */
-  readonly keysRegion: string;
+  readonly keysManagedBy: string;
   readonly consistency: Consistency;
   readonly logRetentionDays: number;
   /** The JSON Schema itself, whichever way it was given. */
@@ -41,7 +41,7 @@ export function readConfig(input: ConfigInput): Config {
   return {
     ...data,
     homeRegion,
-    keysRegion: data.keys.managedBy ?? homeRegion,
+    keysManagedBy: data.keys.managedBy ?? homeRegion,
     consistency: consistencyOf(data),
     logRetentionDays: data.logRetentionDays ?? (data.stage.kind === 'dev' ? 7 : 90),
     registrationSchema: registration.schema,

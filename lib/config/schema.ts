@@ -10,6 +10,7 @@ import { duration, isoDuration } from './duration.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { tables } from './generations.ts';
 import { keys } from './keys.ts';
+import { oauth } from './oauth.ts';
 import { domain, healthChecks, region, stage } from './regions.ts';
 import { throttles, waf } from './traffic.ts';
 import { vault } from './vault.ts';
@@ -44,6 +45,7 @@ export const configSchema = z.strictObject({
   issuer: url()
     .optional()
     .meta({ examples: ['https://api.example.com'] }),
+  oauth: oauth.optional().meta({ examples: [{ tokenLife: 'PT10M' }] }),
   consistency: z
     .enum(['strong', 'eventual'])
     .optional()

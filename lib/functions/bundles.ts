@@ -15,7 +15,7 @@ const PREBUILT = join(ROOT, 'functions');
  */
 const SCHEMA_IMPORT = 'countersign:registration-schema';
 const SCHEMA_FILE = 'registration-schema.mjs';
-const WITH_SCHEMA: readonly BundleName[] = ['register', 'discovery'];
+const WITH_SCHEMA: readonly BundleName[] = ['register', 'register-oauth', 'discovery'];
 
 /** How every module is built, the bench's too. */
 export const BUILD_OPTIONS = {

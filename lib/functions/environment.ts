@@ -3,7 +3,7 @@
  * gets.
  */
 import { ENVIRONMENT, type ServingVariable } from '../../lambda/contract/environment.ts';
-import type { FunctionName } from '../../lambda/contract/names.ts';
+import type { ServingBundle } from '../../lambda/contract/names.ts';
 import { type ServingValues, servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import type { Config } from '../config/read.ts';
 import { hasHealthChecks } from '../routing/checkers.ts';
@@ -31,13 +31,21 @@ export function environmentValues({ config, region, ...urls }: EnvironmentProps)
     clockErrorMs: config.clockError.toMilliseconds(),
     keysetMaxAgeMs: config.keys.keysetMaxAge.toMilliseconds(),
     clientKeyLifeMs: config.clientKeyLife.toMilliseconds(),
+    ...(config.oauth && {
+      oauth: {
+        tokenLifeMs: config.oauth.tokenLife.toMilliseconds(),
+        bodyBinding: config.oauth.bodyBinding === 'required',
+        scopes: config.oauth.scopes,
+        resources: config.oauth.resources,
+      },
+    }),
     signaturesPerMinute: config.quota.signaturesPerMinute,
     holdDownMs: hasHealthChecks(config) ? config.healthChecks.holdDown.toMilliseconds() : 0,
   });
 }
 
 /** Functions whose variables all come from the serving environment. */
-type Served = FunctionName | 'outbox' | 'deliver' | 'find-stream';
+type Served = ServingBundle | 'outbox' | 'deliver' | 'find-stream';
 
 export function environmentOf(name: Served, values: EnvironmentValues): Record<string, string> {
   return Object.fromEntries(ENVIRONMENT[name].map((variable) => [variable, values[variable]]));

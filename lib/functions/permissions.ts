@@ -2,8 +2,8 @@
 import { ArnFormat, type Stack } from 'aws-cdk-lib';
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam';
 import {
-  type FunctionName,
   type Generations,
+  type ServingBundle,
   secretName,
   type TableKind,
   tableInUse,
@@ -19,7 +19,7 @@ export interface StatementsProps extends Generations {
 /** Resources are named, in the stack's own account and Region, so nothing is imported. */
 export function statements(
   stack: Stack,
-  name: FunctionName,
+  name: ServingBundle,
   { stage, ...generations }: StatementsProps,
 ): PolicyStatement[] {
   const { tables = {}, limits = {}, secrets = [], wakes = false } = PERMISSIONS[name];

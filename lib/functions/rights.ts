@@ -7,7 +7,7 @@ import {
   quotaKey,
   WRITE_STOP_KEY,
 } from '../../lambda/contract/limits.ts';
-import type { FunctionName, TableKind } from '../../lambda/contract/names.ts';
+import type { ServingBundle, TableKind } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 
 export type Action = 'PutItem' | 'GetItem' | 'DeleteItem' | 'Query' | 'Scan' | 'UpdateItem';
@@ -34,7 +34,21 @@ const WITH_PROOF = {
   secrets: ['nonce', 'client-root'],
 } as const satisfies Permissions;
 
-export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
+/** Also takes access tokens, and verifies them by the public copy of their keys. */
+const WITH_TOKEN = {
+  ...WITH_PROOF,
+  limits: { ...WITH_PROOF.limits, GetItem: [...WITH_PROOF.limits.GetItem, keysItemKey('token')] },
+} as const satisfies Permissions;
+
+export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
+  'register-oauth': WITH_TOKEN,
+  'registration-oauth': WITH_TOKEN,
+  'oauth-token': {
+    tables: { ledger: ['PutItem'], clients: ['Query'] },
+    limits: { GetItem: [keysItemKey('nonce'), keysItemKey('token')], UpdateItem: [quotaKey('*', '*')] },
+    secrets: ['nonce', 'token'],
+  },
+  'oauth-metadata': {},
   nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
@@ -50,9 +64,10 @@ export const PERMISSIONS: Readonly<Record<FunctionName, Permissions>> = {
     tables: { ledger: ['PutItem'], registry: ['PutItem'], clients: ['PutItem', 'Query'] },
   },
   discovery: {},
+  // The keys of tokens come from the public copy, which lies in the item of the revoked kids.
   jwks: {
     limits: { GetItem: [keysItemKey('token'), keysItemKey('webhook')] },
-    secrets: ['token', 'webhook'],
+    secrets: ['webhook'],
   },
   health: {
     tables: { ledger: ['PutItem'], registry: ['PutItem'] },

@@ -1,7 +1,15 @@
 /** One of the functions that answer clients and operators. */
 import { Stack } from 'aws-cdk-lib';
 import type { Construct } from 'constructs';
-import { type FunctionName, functionName, TABLES, type TableKind } from '../../lambda/contract/names.ts';
+import {
+  type BundleName,
+  bundleOf,
+  type FunctionName,
+  functionName,
+  type ServingBundle,
+  TABLES,
+  type TableKind,
+} from '../../lambda/contract/names.ts';
 import type { Config } from '../config/read.ts';
 import { keyStatements } from '../data/encryption.ts';
 import { type EnvironmentValues, environmentOf } from './environment.ts';
@@ -13,14 +21,15 @@ export interface ServingFunctionProps {
   readonly config: Config;
   readonly region: Config['regions'][number];
   readonly name: FunctionName;
-  /** Directory with `index.mjs`. */
-  readonly bundle: string;
+  /** Each function's directory, which holds `index.mjs`. */
+  readonly bundles: Readonly<Record<BundleName, string>>;
   readonly values: EnvironmentValues;
 }
 
 export class ServingFunction extends PlatformFunction {
-  constructor(scope: Construct, id: string, { config, region, name, bundle, values }: ServingFunctionProps) {
+  constructor(scope: Construct, id: string, { config, region, name, bundles, values }: ServingFunctionProps) {
     const stage = config.stage.name;
+    const code = bundleOf(name, config.oauth !== undefined);
     const generations = {
       ledgerGeneration: region.ledgerGeneration,
       tableGeneration: config.tables.generation,
@@ -28,18 +37,18 @@ export class ServingFunction extends PlatformFunction {
     super(scope, id, {
       config,
       functionName: functionName(stage, name),
-      bundle,
-      environment: environmentOf(name, values),
+      bundle: bundles[code],
+      environment: environmentOf(code, values),
       statements: [
-        ...statements(Stack.of(scope), name, { stage, ...generations }),
-        ...keyStatements(scope, config, region, { services: encryptedServices(name) }),
+        ...statements(Stack.of(scope), code, { stage, ...generations }),
+        ...keyStatements(scope, config, region, { services: encryptedServices(code) }),
       ],
     });
   }
 }
 
 /** The Region's key encrypts all secrets, and the tables that all Regions share. */
-function encryptedServices(name: FunctionName): ('secretsmanager' | 'dynamodb')[] {
+function encryptedServices(name: ServingBundle): ('secretsmanager' | 'dynamodb')[] {
   const { tables = {}, secrets = [] } = PERMISSIONS[name];
   const global = Object.keys(tables).some((kind) => TABLES[kind as TableKind].scope === 'global');
   return [

@@ -61,7 +61,7 @@ export class RotationFunction extends PlatformFunction {
         lags: keyLags(config, purpose),
         vault: vaultAccess(config),
         regions: config.regions.map(({ name }) => name),
-        keysRegion: config.keysRegion,
+        keysManagedBy: config.keysManagedBy,
         errorDocsUrl,
       }),
       statements: [

@@ -35,7 +35,7 @@ export class KeyRotation extends Construct {
     const rotations = PURPOSES.map((purpose) => {
       const bundle = bundles.rotate;
       const rotation = new RotationFunction(this, purpose, { config, region, purpose, bundle, errorDocsUrl });
-      if (region.name === config.keysRegion) this.#schedule(config, purpose, rotation);
+      if (region.name === config.keysManagedBy) this.#schedule(config, purpose, rotation);
       return rotation;
     });
     const watch = this.#watch(config, region.name, bundles['keys-watch'], errorDocsUrl, rotations);
@@ -89,7 +89,7 @@ export class KeyRotation extends Construct {
         COUNTERSIGN_REGION: region,
         COUNTERSIGN_ERROR_DOCS_URL: errorDocsUrl,
         COUNTERSIGN_ROTATION_PERIODS: JSON.stringify(Object.fromEntries(periods)),
-        COUNTERSIGN_KEYS_REGION: config.keysRegion,
+        COUNTERSIGN_KEYS_MANAGED_BY: config.keysManagedBy,
         COUNTERSIGN_REGION_NAMES: JSON.stringify(config.regions.map(({ name }) => name)),
         COUNTERSIGN_REGISTRY_TABLE: registry,
         COUNTERSIGN_CLIENTS_TABLE: clients,

@@ -2,8 +2,8 @@
 import { FilterPattern, type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
-import type { FunctionName } from '../../lambda/contract/names.ts';
-import { ROUTES } from '../../lambda/contract/routes.ts';
+import type { ServingFunctions } from '../../lambda/contract/names.ts';
+import { routesOf } from '../../lambda/contract/routes.ts';
 import { STRICT_KEY_AS_BEARER } from '../../protocol/nonce-request.ts';
 import type { Config } from '../config/read.ts';
 import { PlatformAlarm } from './alarm.ts';
@@ -13,7 +13,7 @@ import { filterTarget, regionMetric } from './metrics.ts';
 export interface ExposedKeyAlarmProps {
   readonly config: Config;
   readonly region: Config['regions'][number];
-  readonly logGroups: Readonly<Record<FunctionName, ILogGroup>>;
+  readonly logGroups: ServingFunctions<ILogGroup>;
   readonly topic: ITopic | undefined;
 }
 
@@ -28,8 +28,8 @@ export class ExposedKeyAlarm extends Construct {
     );
     // All filters write to one metric, so it counts all logs.
     const target = filterTarget('exposedKeys', stage);
-    for (const name of new Set(ROUTES.map((route) => route.function)))
-      new MetricFilter(this, name, { logGroup: logGroups[name], filterPattern, ...target });
+    for (const name of new Set(routesOf(config.oauth !== undefined).map((route) => route.function)))
+      new MetricFilter(this, name, { logGroup: logGroups[name]!, filterPattern, ...target });
     new PlatformAlarm(this, 'Alarm', {
       config,
       section: 'strict-key-exposed',

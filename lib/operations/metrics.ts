@@ -51,8 +51,8 @@ const METRICS = {
   disabledEndpoints: logged('DisabledEndpoints'),
   deadCallbacks: logged('DeadCallbacks'),
   failedTurns: logged('FailedTurns'),
-  endingEndpointSecrets: logged('EndingEndpointSecrets'),
   endpointsLeft: logged('EndpointsLeft'),
+  endingEndpointSecrets: logged('EndingEndpointSecrets'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
 } as const;
@@ -79,8 +79,8 @@ export function filterTarget(
     | 'disabledEndpoints'
     | 'deadCallbacks'
     | 'failedTurns'
-    | 'endingEndpointSecrets'
     | 'endpointsLeft'
+    | 'endingEndpointSecrets'
     | 'endedEndpointSecrets',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {

@@ -12,14 +12,15 @@ import { type ILogGroup, MetricFilter } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { Construct } from 'constructs';
 import {
-  FUNCTIONS,
-  type FunctionName,
+  bundleOf,
   functionName,
+  functionsOf,
+  type ServingFunctions,
   TABLES,
   type TableKind,
   tableInUse,
 } from '../../lambda/contract/names.ts';
-import { ROUTES } from '../../lambda/contract/routes.ts';
+import { OAUTH_ROUTES, ROUTES, type Route } from '../../lambda/contract/routes.ts';
 import type { Config } from '../config/read.ts';
 import { PERMISSIONS } from '../functions/rights.ts';
 import { PlatformAlarm, type PlatformAlarmProps } from './alarm.ts';
@@ -36,7 +37,7 @@ const HEADROOM = 0.8;
 export interface RegionAlarmsProps {
   readonly config: Config;
   readonly region: Config['regions'][number];
-  readonly logGroups: Readonly<Record<FunctionName, ILogGroup>>;
+  readonly logGroups: ServingFunctions<ILogGroup>;
   readonly topic: ITopic | undefined;
   /** Of the Region's names. Absent without a domain. */
   readonly certificate: ICertificate | undefined;
@@ -47,6 +48,7 @@ export class RegionAlarms extends Construct {
     super(scope, id);
     const { config, region, logGroups, topic, certificate } = props;
     const stage = config.stage.name;
+    const oauth = config.oauth !== undefined;
     const alarm = (id: string, props: Omit<PlatformAlarmProps, 'config' | 'topic'>) =>
       new PlatformAlarm(this, id, { config, topic, ...props });
 
@@ -70,17 +72,20 @@ export class RegionAlarms extends Construct {
       evaluationPeriods: 3,
     });
 
-    alarm('FunctionErrors', {
+    const functionErrors = (routes: readonly Route[]) => ({
       section: 'function-errors',
       what: 'A function ended without an answer: it could not start, ran out of time or memory, or threw.',
       // Functions that clients call. Of the others an operator sees the failure.
       metric: sum(
-        [...new Set(ROUTES.map((route) => route.function))].map((name) =>
+        [...new Set(routes.map((route) => route.function))].map((name) =>
           functionMetric(functionName(stage, name), 'Errors', { period: PERIOD }),
         ),
       ),
       threshold: 1,
     });
+    alarm('FunctionErrors', functionErrors(ROUTES));
+    // All together would be more metrics than an alarm takes.
+    if (oauth) alarm('OAuthFunctionErrors', { ...functionErrors(OAUTH_ROUTES), of: 'oauth' });
     alarm('ConcurrencyHeadroom', {
       section: 'concurrency-headroom',
       what:
@@ -133,9 +138,9 @@ export class RegionAlarms extends Construct {
 
     // All filters write to one metric, so it counts all logs.
     const target = filterTarget('keysetUnreadable', stage);
-    for (const name of FUNCTIONS.filter((each) => PERMISSIONS[each].secrets))
+    for (const name of functionsOf(oauth).filter((each) => PERMISSIONS[bundleOf(each, oauth)].secrets))
       new MetricFilter(this, `Keyset-${name}`, {
-        logGroup: logGroups[name],
+        logGroup: logGroups[name]!,
         filterPattern: linesWith('message', 'keyset'),
         ...target,
       });

@@ -42,6 +42,7 @@ function deployPlan(config: Config, parts: Parts): DeployPlan {
     consistency: inUse.consistency,
     tableGeneration: inUse.generation,
     ...(other && { otherTables: { generation: other.generation, regions: other.regions } }),
+    ...(config.oauth && { oauth: true as const }),
     regions: config.regions.map((region) => plannedRegion(config, region)),
     ...(domain && {
       domain: { entry: domain.entry, ...(domain.hostedZone && { hostedZone: domain.hostedZone }) },

@@ -9,8 +9,14 @@ import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda';
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs';
 import type { ITopic } from 'aws-cdk-lib/aws-sns';
 import { keptBy } from '../../lambda/contract/evacuation.ts';
-import { type BundleName, FUNCTIONS, type FunctionName } from '../../lambda/contract/names.ts';
+import {
+  type BundleName,
+  type FunctionName,
+  functionsOf,
+  type ServingFunctions,
+} from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
+import { routesOf } from '../../lambda/contract/routes.ts';
 import { Firewall } from '../api/firewall.ts';
 import { addRoutes, createRestApi, stageUrl } from '../api/rest-api.ts';
 import { Delivery } from '../callbacks/delivery.ts';
@@ -50,7 +56,7 @@ export class RegionStack extends PlatformStack {
    */
   readonly baseUrl: string;
   /** The functions that answer clients and operators, by name. */
-  readonly functions: Readonly<Record<FunctionName, LambdaFunction>>;
+  readonly functions: ServingFunctions<LambdaFunction>;
   /** The functions that rotate keys, by purpose. Only the Region that makes keys schedules them. */
   readonly rotationFunctions: Readonly<Record<Purpose, LambdaFunction>>;
   /** Checks every hour that keys are rotated and replicated. */
@@ -97,11 +103,14 @@ export class RegionStack extends PlatformStack {
       regions,
       wakeUpsUrl: wakeUpsUrl(this, stage),
     });
-    const functions = eachFunction(
-      (name) => new ServingFunction(this, name, { config, region, name, bundle: bundles[name], values }),
+    const oauth = config.oauth !== undefined;
+    const functions = eachOf(
+      functionsOf(oauth),
+      (name) => new ServingFunction(this, name, { config, region, name, bundles, values }),
     );
-    this.functions = eachFunction((name) => functions[name].function);
-    addRoutes(this.api, { functions, errorDocsUrl, checkers });
+    this.functions = eachOf(functionsOf(oauth), (name) => functions[name]!.function);
+    const routes = routesOf(oauth);
+    addRoutes(this.api, { routes, functions, errorDocsUrl, checkers });
     const delivery = new Delivery(this, 'Delivery', { config, region, bundle: bundles.deliver, values });
     const outbox = new Outbox(this, 'Callbacks', { config, region, bundles, values });
     const rotation = new KeyRotation(this, 'Rotation', { config, region, bundles, errorDocsUrl });
@@ -112,7 +121,10 @@ export class RegionStack extends PlatformStack {
 
     const topic = alarmTopic(this, config, region);
     if (topic) this.alarmTopic = topic;
-    const logGroups: Record<FunctionName, ILogGroup> = eachFunction((name) => functions[name].logGroup);
+    const logGroups: ServingFunctions<ILogGroup> = eachOf(
+      functionsOf(oauth),
+      (name) => functions[name]!.logGroup,
+    );
     new ExposedKeyAlarm(this, 'ExposedKey', { config, region, logGroups, topic });
     if (kind === 'prod') {
       const { requestsPerIp } = config.waf;
@@ -185,5 +197,5 @@ export class RegionStack extends PlatformStack {
   }
 }
 
-const eachFunction = <T>(make: (name: FunctionName) => T): Record<FunctionName, T> =>
-  Object.fromEntries(FUNCTIONS.map((name) => [name, make(name)])) as Record<FunctionName, T>;
+const eachOf = <T>(names: readonly FunctionName[], make: (name: FunctionName) => T): ServingFunctions<T> =>
+  Object.fromEntries(names.map((name) => [name, make(name)])) as ServingFunctions<T>;

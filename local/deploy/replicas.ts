@@ -4,7 +4,6 @@
  */
 import { isDeepStrictEqual } from 'node:util';
 import {
-  type AttributeValue,
   CreateTableCommand,
   DeleteItemCommand,
   DeleteTableCommand,
@@ -14,6 +13,7 @@ import {
   ResourceInUseException,
   ScanCommand,
 } from '@aws-sdk/client-dynamodb';
+import type { Item } from '../../lambda/adapters/dynamodb.ts';
 import { TABLES, type TableKind, tableKinds, tableName } from '../../lambda/contract/names.ts';
 
 export interface Replicas {
@@ -93,7 +93,6 @@ export function replicasOf(stage: string, regions: readonly string[], aws: Aws):
   };
 }
 
-type Item = Record<string, AttributeValue>;
 type Items = ReadonlyMap<string, Item>;
 
 /** @returns the items by their key */

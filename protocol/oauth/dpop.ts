@@ -5,7 +5,7 @@
 import { createHash, createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { calculateJwkThumbprint, type JWK } from 'jose';
 import { isJsonObject } from '../json.ts';
-import { checkParsed, type PresentedNonce, parseNonce } from '../nonce.ts';
+import { BEYOND_TOKEN_MS, checkParsed, type PresentedNonce, parseNonce } from '../nonce.ts';
 import { LEEWAY_S } from '../proof/claims.ts';
 import type { HttpRequest } from '../proof/request.ts';
 import { isSignedBy } from '../proof/signature.ts';
@@ -27,9 +27,6 @@ import {
  * valid in DPoP proofs only, and no other nonce is valid in them.
  */
 export const DPOP_CLIENT = '@dpop';
-
-/** A nonce for DPoP lives this much longer than a token: a client that has a token has a nonce for it. */
-const BEYOND_TOKEN_MS = 60_000;
 
 export const dpopNonceLifeMs = (tokenLifeMs: number): number => tokenLifeMs + BEYOND_TOKEN_MS;
 

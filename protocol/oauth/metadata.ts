@@ -9,7 +9,8 @@ export interface MetadataOptions {
   readonly scopes: readonly string[];
 }
 
-export const OAUTH_ROUTES = {
+/** The endpoints, below the base URL. */
+export const ENDPOINTS = {
   token: '/v1/oauth/token',
 } as const;
 
@@ -18,7 +19,7 @@ const AUTH_METHODS = ['private_key_jwt'];
 /** RFC 8414 §2. */
 export const authorizationServerMetadata = ({ issuer, url, scopes }: MetadataOptions): object => ({
   issuer,
-  token_endpoint: url + OAUTH_ROUTES.token,
+  token_endpoint: url + ENDPOINTS.token,
   token_endpoint_auth_methods_supported: AUTH_METHODS,
   token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
   jwks_uri: `${url}/.well-known/jwks.json`,

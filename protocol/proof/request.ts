@@ -13,8 +13,14 @@ export interface HttpRequest {
 
 export const MAX_BODY_BYTES = 16_384;
 
-/** @returns the one proof in Authorization (RFC 9110 §11.6.2: the scheme's case does not matter) */
-export function readRequest(request: HttpRequest): { ok: true; token: string } | Refusal {
+/**
+ * @param scheme of Authorization, in lower case (RFC 9110 §11.1: its case does not matter)
+ * @returns the one proof or token in Authorization
+ */
+export function readRequest(
+  request: HttpRequest,
+  scheme: 'jwt' | 'dpop' = 'jwt',
+): { ok: true; token: string } | Refusal {
   // A proof binds no query.
   if (request.query.size > 0) return refuse('malformed_request', 'query');
   if (request.body.length > MAX_BODY_BYTES) return refuse('body_too_large', 'body_bytes');
@@ -23,8 +29,10 @@ export function readRequest(request: HttpRequest): { ok: true; token: string } |
   const [authorization, ...more] = request.headers.get('authorization') ?? [];
   if (authorization === undefined || more.length > 0)
     return refuse('malformed_request', 'authorization_count');
-  const token = /^jwt (.*)$/is.exec(authorization)?.[1];
-  return token === undefined ? refuse('malformed_request', 'authorization_scheme') : { ok: true, token };
+  const [, found, token] = /^(\w+) (.*)$/s.exec(authorization) ?? [];
+  return token === undefined || found?.toLowerCase() !== scheme
+    ? refuse('malformed_request', 'authorization_scheme')
+    : { ok: true, token };
 }
 
 /** Whether the media type, without its parameters, is JSON (RFC 9110 §8.3.1). */

@@ -31,7 +31,7 @@ export async function traced<T>(
         // The reason of an abort is the caller's own: its text may hold anything.
         span.setStatus({ code: api.SpanStatusCode.ERROR, ...(isOurs && { message: error.message }) });
         span.setAttributes(
-          isOurs ? { ...outcome(error), 'error.type': error.code } : { 'error.type': 'aborted' },
+          isOurs ? { ...outcome(error), 'error.type': error.code } : { 'error.type': '_OTHER' },
         );
         throw error;
       } finally {

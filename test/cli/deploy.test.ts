@@ -456,7 +456,7 @@ describe('a change of the Regions', () => {
       Number(number),
       [...text!.matchAll(/`(npx [^`]*)`/g)].map(([, command]) => command!.replaceAll(/\s+/g, ' ')),
     ]);
-    expect(steps).toHaveLength(6);
+    expect(steps).toHaveLength(7);
     const plan = { ...strong, stage: 'prod' };
     expect(tablesSteps(plan).map(({ commands }, i) => [i + 1, commands])).toEqual(steps);
     const shown = otherTables(plan, 'it').split('\n').slice(1);

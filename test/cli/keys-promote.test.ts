@@ -345,6 +345,39 @@ describe('the home Region is lost', () => {
     expect(details(steps, 'compare')[0]).toBe(`lacks ${world.kids(NEXT).at(-1)}`);
   });
 
+  it('a secret that is its own again when it is compared is no copy, whatever keys it has', async () => {
+    await promote();
+    for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);
+    const name = secretName(STAGE, 'nonce');
+    const report = ({ step, region, purpose }: PromotionStep) => {
+      if (step === 'replicate' && region === THIRD && purpose === 'nonce') world.secrets.stop(THIRD, name);
+    };
+    const steps = await promote({ report });
+    expect(world.kids(THIRD)).toEqual(world.kids(NEXT));
+    expect(undone(steps)[0]).toEqual(['compare', THIRD, 'nonce']);
+    expect(details(steps, 'compare')[0]).toBe(`still reads a secret of ${THIRD}`);
+  });
+
+  it('back, a key that was revoked between two promotions is no key that it made alone', async () => {
+    await promoteAndDeploy();
+    const { result } = await world.operate(NEXT, 'nonce', 'keys.revoke');
+    expect(await world.operate(NEXT, 'nonce', 'keys.rotate', { force: true })).toMatchObject({ ok: true });
+    expect(undone(await promote({ yes: true }, THIRD))).toContainEqual(['deploy', THIRD, null]);
+    for (const region of [NEXT, THIRD]) world.deploy(region, THIRD);
+    await promote({ yes: true }, THIRD);
+    world.bringBack(HOME);
+    world.deploy(HOME, THIRD);
+    expect(world.kids(HOME).some((kid) => result.revoked.includes(kid))).toBe(true);
+    // Its functions do not know that the key is refused, and reach no Region that does.
+    world.shutIn.add(HOME);
+    const { revoked } = world.limits(HOME);
+    revoked.clear();
+    revoked.add = () => revoked;
+    const steps = await promote({}, THIRD);
+    expect(details(steps, 'replicate').join()).not.toContain('made there alone');
+    expect(undone(steps)[0]).toEqual(['compare', HOME, 'nonce']);
+  });
+
   it('a replica that fails costs one purpose in one Region, what is left is said, and it is repaired', async () => {
     await promote();
     for (const region of [NEXT, THIRD]) world.deploy(region, NEXT);

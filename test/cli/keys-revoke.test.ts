@@ -19,7 +19,8 @@ type Region = (typeof REGIONS)[number];
  * `refused`: nothing was done. In all other cases the work was done, and only the answer is wrong or missing.
  */
 const FATES = ['answered', 'refused', 'late', 'lost', 'garbage'] as const;
-type Fate = (typeof FATES)[number];
+/** `blind`: the function can read no key, and so refuses none. */
+type Fate = (typeof FATES)[number] | 'blind';
 const PATIENCE_MS = 150;
 
 /** The behaviour of each Region's functions on the first call of an action. Every later call is answered. */
@@ -53,10 +54,21 @@ class Stage {
     const answer =
       fate === 'refused'
         ? { ok: false, problem }
-        : { ok: true, result: action === 'keys.list' ? this.summary() : this.#revoke(region, only) };
+        : { ok: true, result: this.#resultOf(region, action, only, fate) };
     if (fate === 'lost') return void response.destroy();
     if (fate === 'late') await delay(PATIENCE_MS * 2);
     response.end(fate === 'garbage' ? '<html>busy</html>' : JSON.stringify(answer));
+  }
+
+  #resultOf(region: Region, action: string, only: string[] | undefined, fate: Fate) {
+    if (action === 'keys.list') return this.summary();
+    return fate === 'blind' ? this.#blind() : this.#revoke(region, only);
+  }
+
+  #blind(): RevokedKeys {
+    const regions = REGIONS.map((region) => ({ region, confirmed: false }));
+    const failure = 'no version of the secret that can be read holds a key';
+    return { keyset: null, failure, revoked: [], regions, unreadable: [], unknown_kids: [] };
   }
 
   #revoke(region: Region, only: string[] | undefined): RevokedKeys {
@@ -177,6 +189,17 @@ describe('keys revoke, however the functions answer', () => {
     require(!stderr.includes('a replica here'), 'names a Region that cannot make a key as the cause');
     return said;
   }
+
+  it('where no function can read a key, no Region counts as one that refuses them', async () => {
+    const [ran] = await revoke('blind', {
+      'local-a keys.list': 'refused',
+      'local-b keys.list': 'refused',
+      'local-a keys.revoke': 'blind',
+      'local-b keys.revoke': 'blind',
+    });
+    expect([ran.code, ran.stdout]).toEqual([1, 'nonce: no key refused within 10 s by: no Region\n']);
+    for (const region of REGIONS) expect(ran.stderr).toContain(`error: not confirmed by ${region};`);
+  });
 
   const withList = (listA: Fate): Fates[] =>
     FATES.flatMap((listB) =>

@@ -22,6 +22,8 @@ import type { Finding } from '../../cli/preflight/checks.ts';
 import { preflightCommand } from '../../cli/preflight/command.ts';
 import { orUnknown } from '../../cli/preflight/outcome.ts';
 import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-plan.ts';
+import { secretName } from '../../lambda/contract/names.ts';
+import { PURPOSES, type Purpose } from '../../lambda/contract/purposes.ts';
 
 const REGIONS = ['eu-west-1', 'eu-central-1'];
 const DAY_MS = 24 * 3600 * 1000;
@@ -634,11 +636,21 @@ it('a Region that is being added has no replica yet', async () => {
 });
 
 it('the secrets belong to no stack once the keys were promoted, and nobody is told to delete them', async () => {
+  const of = (purposes: readonly Purpose[]) =>
+    Object.fromEntries(purposes.map((purpose) => [`secret ${secretName('prod', purpose)}`, { id: 'arn' }]));
   const exist = ({ regions }: State) => {
-    for (const region of REGIONS)
-      regions[region]!.existing = { 'secret countersign/prod/keys/nonce': { id: 'arn' } };
+    for (const region of REGIONS) regions[region]!.existing = of(PURPOSES);
   };
-  expect((await faultsOf(exist, { ...PLAN, keysManagedBy: 'eu-central-1' })).wrong).toEqual([]);
+  const promoted = { ...PLAN, keysManagedBy: 'eu-central-1' };
+  expect((await faultsOf(exist, promoted)).wrong).toEqual([]);
+  // A release that adds a purpose: its secret, nobody made. Replicas come with the original.
+  const before = PURPOSES.filter((purpose) => purpose !== 'webhook');
+  const lack = ({ regions }: State) => {
+    for (const region of REGIONS) regions[region]!.existing = of(before);
+  };
+  expect((await faultsOf(lack, promoted)).wrong.map(({ detail }) => detail)).toEqual([
+    'secret countersign/prod/keys/webhook does not exist, and since the promotion no stack makes it',
+  ]);
   expect((await faultsOf(exist)).wrong.map(({ detail }) => detail)).toContain(
     'secret countersign/prod/keys/nonce exists, but belongs to no stack',
   );

@@ -9,9 +9,10 @@ import { CreateTableCommand, DynamoDBClient, GetItemCommand } from '@aws-sdk/cli
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CliError, EXIT } from '../../cli/io.ts';
-import { canonical, DigestSum, type Item, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
+import { canonical, DigestSum, KINDS, type Kind, keyOf } from '../../cli/registry/items.ts';
 import { readMark } from '../../cli/registry/mark.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
+import type { Item } from '../../lambda/adapters/dynamodb.ts';
 import { createEndpoints } from '../../lambda/adapters/endpoints.ts';
 import { WRITE_STOP_SETTLE_MS } from '../../lambda/contract/limits.ts';
 import { TABLES, tableName } from '../../lambda/contract/names.ts';

@@ -374,6 +374,24 @@ export function storesContract(
       expect((await clients.load(clientId))?.keys).toHaveLength(1);
     });
 
+    it('a change of a client that conflicts with another Region is tried again', async () => {
+      const clientId = `c-${++unique}`;
+      const table = tableName(STAGE, 'clients');
+      const record = { profile: 'strict', limit: null, createdAtMs: T0, keys: [] } as const;
+      await createClients(under, table).create({ ...record, clientId, salt: new Uint8Array(16) });
+      let conflicts = 2;
+      const conflicting: Dynamodb = {
+        async send(command) {
+          if (command.operation !== 'UpdateItem' || conflicts-- <= 0) return under.send(command);
+          throw Object.assign(new Error('conflict'), { name: 'ReplicatedWriteConflictException' });
+        },
+      };
+      const clients = createClients(conflicting, table, async () => {});
+      expect(await clients.setLimit(clientId, 7)).toBe(true);
+      expect(await clients.load(clientId)).toMatchObject({ limit: 7 });
+      expect(conflicts).toBeLessThan(0);
+    });
+
     describe('a command that is held while its client is deleted and created again', () => {
       const key = {
         kid: '1',
@@ -457,8 +475,34 @@ export function storesContract(
         expect([revoked, keys.map(({ kid }) => kid)]).toEqual([new Set(['2']), ['1', '2']]);
       });
 
+      it('enabling does not enable the newer client, and disabling does not disable it', async () => {
+        const { clientId, clients, old, renewed, again, holding, isRenewed } = names();
+        await clients.create(old);
+        expect(await holding('PutItem', again).setDisabled(clientId, false, T0 + 4)).toBe(false);
+        await isRenewed();
+        // The newer client has no state of its own yet, and gets one in the place of the other's.
+        const once = async () => {
+          await clients.remove(clientId, T0 + 5);
+          await clients.create(old);
+        };
+        await holding('PutItem', once).setDisabled(clientId, true, T0 + 6);
+        expect(await clients.load(clientId)).toMatchObject({ disabled: false, keys: old.keys });
+        expect(await clients.setDisabled(clientId, true, T0 + 7)).toBe(true);
+        expect(await clients.load(clientId)).toMatchObject({ disabled: true });
+        expect(renewed.salt).not.toEqual(old.salt);
+      });
+
+      it('the revocation of a generation revokes none of the newer client, which can revoke its own', async () => {
+        const { clientId, clients, old, again, holding, isRenewed } = names();
+        await clients.create(old);
+        await holding('PutItem', again).revokeKey(clientId, '1', T0 + 4);
+        await isRenewed();
+        expect(await clients.revokeKey(clientId, '1', T0 + 5)).toBe(true);
+        expect(await clients.load(clientId)).toMatchObject({ revoked: new Set(['1']) });
+      });
+
       it('an item that an older release wrote, without the salt, is used and deleted as before', async () => {
-        const { clientId, clients, old } = names();
+        const { clientId, clients, old, renewed } = names();
         await clients.create(old);
         const Key = { pk: { S: clientId }, sk: { S: 'key#1' } };
         const TableName = tableName(STAGE, 'clients');
@@ -468,8 +512,13 @@ export function storesContract(
           keys: [{ ...key, expiresAtS: 50 }],
           revoked: new Set(),
         });
+        expect(await clients.revokeKey(clientId, '1', T0)).toBe(true);
+        expect(await clients.load(clientId)).toMatchObject({ revoked: new Set(['1']) });
         await clients.remove(clientId, T0);
         expect((await db.send(new GetItemCommand({ TableName, Key }))).Item).toBeUndefined();
+        // Another key has that name then.
+        await clients.create(renewed);
+        expect(await clients.load(clientId)).toMatchObject({ keys: renewed.keys, revoked: new Set() });
       });
     });
   });

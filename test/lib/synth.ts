@@ -23,6 +23,9 @@ export const PROD: ConfigInput = {
   vault: { address: 'https://vault.example.com:8200' },
 };
 
+/** That stage with OAuth. */
+export const PROD_OAUTH: ConfigInput = { ...PROD, oauth: {} };
+
 /** @returns the config without a witness, and so eventually consistent */
 export const eventual = ({ witnessRegion: _, ...config }: ConfigInput): ConfigInput => config;
 

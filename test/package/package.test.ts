@@ -173,6 +173,26 @@ it('the installed SDK receives callbacks, and loads the AWS SDK only for a store
   expect(Object.keys(manifest.dependencies).sort()).toEqual(['jose', 'undici']);
 });
 
+it.each([
+  ['publint', 'publint@0.3.25', ['--strict'], 'All good!'],
+  // CommonJS reaches it by `import()`, and by `require` in each Node that is supported.
+  [
+    'attw',
+    '@arethetypeswrong/cli@0.18.5',
+    ['--pack', '--profile', 'esm-only', '--no-emoji'],
+    'node16 (from ESM): OK (ESM)',
+  ],
+])('%s finds nothing wrong with the SDK', async (name, spec, args, message) => {
+  const prefix = join(DIRECTORY, name);
+  await installOnce(spec.replace('/', '-'), async () => {
+    const options = ['--prefix', prefix, '--no-audit', '--no-fund', '--no-save'];
+    await promisify(execFile)('npm', ['install', ...options, spec]);
+  });
+  const command = join(prefix, 'node_modules/.bin', name);
+  const directory = join(project.directory, 'node_modules/@countersign/sdk');
+  expect(await project.run([...args, directory], { command })).toContain(message);
+});
+
 it('types what it exports: right code compiles, and a wrong setting and a wrong use do not', async () => {
   project.write(
     'wrong.ts',

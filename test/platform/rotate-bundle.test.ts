@@ -79,7 +79,7 @@ beforeAll(async () => {
     COUNTERSIGN_PURPOSE: 'nonce',
     COUNTERSIGN_KEY_LAGS: JSON.stringify({ ...DEFAULT_LAGS, maxLifeMs: DEFAULTS.nonceLifeMs }),
     COUNTERSIGN_REGION_NAMES: '["local-a","local-b"]',
-    COUNTERSIGN_KEYS_REGION: 'local-a',
+    COUNTERSIGN_KEYS_MANAGED_BY: 'local-a',
     COUNTERSIGN_LIMITS_TABLE: tableName('local', 'limits'),
   });
 });

@@ -1,6 +1,6 @@
 /** How long a tombstone is needed. */
 import { expect, it } from 'vitest';
-import { isExpiredEverywhere, LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
+import { isExpiredEverywhere, LONGEST_DPOP_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
 import { decideRegister, erasableAtMs } from '../../protocol/registration.ts';
 
 it('a tombstone may be removed once every nonce that it stops has expired on every clock, and no sooner', () => {
@@ -10,7 +10,7 @@ it('a tombstone may be removed once every nonce that it stops has expired on eve
     decideRegister({ deletedAtMs }, registration, issuedMs, E_MS).kind === 'deleted';
   const lastMs = deletedAtMs + 2 * E_MS;
   expect([stops(lastMs), stops(lastMs + 1)]).toEqual([true, false]);
-  const last = { kid: 'AAAAAA', region: 'r', issuedMs: lastMs, lifeMs: LONGEST_NONCE_LIFE_MS };
+  const last = { kid: 'AAAAAA', region: 'r', issuedMs: lastMs, lifeMs: LONGEST_DPOP_NONCE_LIFE_MS };
   const expired = (nowMs: number) => isExpiredEverywhere({ ...last, text: '' } as never, E_MS, nowMs);
   const atMs = erasableAtMs(deletedAtMs, E_MS);
   expect([expired(atMs), expired(atMs + 1)]).toEqual([false, true]);

@@ -99,7 +99,7 @@ beforeAll(async () => {
     proxies: Object.fromEntries(Object.entries(proxies).map(([share, { port }]) => [share, port])),
     silent,
     trickle: `http://127.0.0.1:${trickle}/v1/nonce`,
-    ...(await endingClients(platform)),
+    ...(await moreClients(platform)),
   });
 });
 afterAll(async () => {
@@ -126,8 +126,8 @@ it('met each fault of a weak network', () => {
       expect(counts[fault], fault).toBeGreaterThan(0);
 });
 
-/** @returns clients whose keys end within the time in which they roll over */
-async function endingClients({ info: { awsEndpoint, regions } }: Platform) {
+/** @returns clients whose keys end soon enough to roll over, and one whose events are read */
+async function moreClients({ info: { awsEndpoint, regions } }: Platform) {
   const region = regions[0]!.name;
   const credentials = { accessKeyId: 'local', secretAccessKey: 'local' };
   const lambda = new LambdaClient({ endpoint: awsEndpoint, region, credentials });
@@ -145,9 +145,10 @@ async function endingClients({ info: { awsEndpoint, regions } }: Platform) {
   const { privateKey, publicKey } = await generateKeyPair('Ed25519', { extractable: true });
   const [jwk, secret] = await Promise.all([exportJWK(publicKey), exportJWK(privateKey)]);
   const { api_key: ending } = await create({});
+  const { api_key: events } = await create({ expires_at: undefined });
   const { client_id } = await create({ jwk: { ...jwk, alg: 'Ed25519' } });
   lambda.destroy();
-  return { ending, pair: { client_id, jwk: { ...secret, alg: 'Ed25519' } } };
+  return { ending, events, pair: { client_id, jwk: { ...secret, alg: 'Ed25519' } } };
 }
 
 /** @returns the port of a server that takes connections, and says what `speak` writes */

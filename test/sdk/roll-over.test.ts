@@ -58,7 +58,9 @@ function connect(options: Partial<ClientOptions> & object): CountersignClient {
   return client;
 }
 const register = (client: CountersignClient) => client.register({ user_id: randomUUID() });
-const settled = (times: number) => vi.waitFor(() => expect(asked()).toBe(times));
+/** However busy the machine is. */
+const until = (check: () => void | Promise<void>) => vi.waitFor(check, { timeout: 30_000 });
+const settled = (times: number) => until(() => expect(asked()).toBe(times));
 const asked = () => sent.filter((line) => line.startsWith('POST /v1/keys')).length;
 const signedBy = () =>
   sent.filter((line) => line.startsWith('POST /v1/register')).map((line) => line.split(' ')[2]);
@@ -72,7 +74,7 @@ it('asks for nothing until 14 days before the end; then once, unasked, and signs
   platform.clock.nowMs += 2 * DAY_MS;
   await Promise.all([register(client), register(client), register(client)]);
   await settled(1);
-  await vi.waitFor(async () => {
+  await until(async () => {
     await register(client);
     expect(signedBy().at(-1)).toBe('2');
   });
@@ -104,8 +106,8 @@ it('the callback has the key before the client signs with it; while it fails, th
   disk = true;
   platform.clock.nowMs += 2 * MINUTE_MS;
   await register(client);
-  await vi.waitFor(() => expect(stored.length).toBe(1));
-  await vi.waitFor(async () => {
+  await until(() => expect(stored.length).toBe(1));
+  await until(async () => {
     await register(client);
     expect(signedBy().at(-1)).toBe('2');
   });
@@ -122,7 +124,7 @@ it('a process that starts with the old key gets the same next key', async () => 
   const kept: RotatedKey[] = [];
   for (let i = 0; i < 2; i++) {
     await register(connect({ apiKey, onKeyRotated: (key) => void kept.push(key) }));
-    await vi.waitFor(() => expect(kept.length).toBe(i + 1));
+    await until(() => expect(kept.length).toBe(i + 1));
   }
   expect(kept[1]).toEqual(kept[0]);
 });
@@ -140,8 +142,8 @@ test.each(['ES256', 'Ed25519'] as const)('a client with a key pair (%s) makes th
   const kept: RotatedKey[] = [];
   const client = connect({ clientId, privateKey, onKeyRotated: (key) => void kept.push(key) });
   await register(client);
-  await vi.waitFor(() => expect(kept.length).toBe(1));
-  await vi.waitFor(async () => {
+  await until(() => expect(kept.length).toBe(1));
+  await until(async () => {
     await register(client);
     expect(signedBy().at(-1)).toBe(kept[0]!.kid);
   });
@@ -163,12 +165,12 @@ it('a pair that could not be kept is offered again: the platform takes no other'
     },
   });
   await register(client);
-  await vi.waitFor(() => expect(offered.length).toBe(1));
+  await until(() => expect(offered.length).toBe(1));
   platform.clock.nowMs += 61 * MINUTE_MS;
   await register(client);
-  await vi.waitFor(() => expect(offered.length).toBe(2));
+  await until(() => expect(offered.length).toBe(2));
   expect(offered[1]).toEqual(offered[0]);
-  await vi.waitFor(async () => {
+  await until(async () => {
     await register(client);
     expect(signedBy().at(-1)).toBe(offered[1]!.kid);
   });
@@ -191,10 +193,10 @@ it('logs what became of the next key, without it, and without the text of what t
     },
   });
   await register(client);
-  await vi.waitFor(() => expect(logged).toHaveLength(1));
+  await until(() => expect(logged).toHaveLength(1));
   platform.clock.nowMs += 61 * MINUTE_MS;
   await register(client);
-  await vi.waitFor(() => expect(logged).toHaveLength(2));
+  await until(() => expect(logged).toHaveLength(2));
   const expiresAt = kept!.expiresAt.toISOString();
   expect(logged).toEqual([
     ['warn', 'countersign: the next key is not in use: TypeError', {}],
@@ -207,7 +209,7 @@ it('a Region that does not know the next key yet gets the old one, for a minute'
   const client = connect({ apiKey });
   platform.clock.nowMs += 80 * DAY_MS;
   await register(client);
-  await vi.waitFor(async () => {
+  await until(async () => {
     await register(client);
     expect(signedBy().at(-1)).toBe('2');
   });
@@ -230,7 +232,7 @@ it('a key that is refused for good is an error, once no Region may lag any more'
   const client = connect({ apiKey });
   platform.clock.nowMs += 80 * DAY_MS;
   await register(client);
-  await vi.waitFor(async () => {
+  await until(async () => {
     await register(client);
     expect(signedBy().at(-1)).toBe('2');
   });

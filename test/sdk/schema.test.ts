@@ -80,10 +80,13 @@ test('a schema is compiled once, and another one when the platform has it', asyn
       ? Response.json({ ...DOCUMENT, registration_schema: { type: 'object' } })
       : undefined;
   await client.register<Employee>(grace);
-  await vi.waitFor(async () => {
-    await client.register<Employee>(grace);
-    expect(compile).toHaveBeenCalledTimes(2);
-  });
+  await vi.waitFor(
+    async () => {
+      await client.register<Employee>(grace);
+      expect(compile).toHaveBeenCalledTimes(2);
+    },
+    { timeout: 30_000 },
+  );
 });
 
 const DOCUMENT = {

@@ -105,14 +105,14 @@ export class World {
   }
 
   /** What a deployment of a Region's stack does. */
-  deploy(region: string, keysRegion: string): void {
-    this.managedBy.set(region, keysRegion);
+  deploy(region: string, keysManagedBy: string): void {
+    this.managedBy.set(region, keysManagedBy);
     const store = this.secrets.in(region);
     for (const purpose of PURPOSES) {
       const secret = store.all().find(({ name }) => name === secretName(STAGE, purpose));
       if (!secret) continue;
       const functionName = rotationFunctionName(STAGE, purpose);
-      if (keysRegion === region)
+      if (keysManagedBy === region)
         store.setRotation(secret.name, {
           functionName,
           functionArn: functionName,
@@ -138,7 +138,7 @@ export class World {
       nowMs: () => this.clock.nowMs,
       log: (entry) => this.log.push(entry),
       region,
-      keysRegion: this.managedBy.get(region)!,
+      keysManagedBy: this.managedBy.get(region)!,
       errorDocsUrl: 'https://docs.example.com/errors',
       regions,
       record: { read: async () => null, failed: async () => {}, succeeded: async () => {} },

@@ -6,26 +6,30 @@ import { exportJWK, generateKeyPair } from 'jose';
 import { afterAll } from 'vitest';
 import type { Secrets } from '../../lambda/adapters/aws/commands.ts';
 import type { SdkDynamodb } from '../../lambda/adapters/aws-sdk.ts';
+import { createPublishedKeys } from '../../lambda/adapters/published-keys.ts';
 import type { AdminAction, AdminActions, AdminAnswer } from '../../lambda/contract/admin.ts';
 import { ADMIN_FUNCTION } from '../../lambda/contract/admin.ts';
 import { DEFAULTS } from '../../lambda/contract/defaults.ts';
 import type { Environment } from '../../lambda/contract/environment.ts';
 import type { LogEntry } from '../../lambda/contract/log-entry.ts';
 import {
-  FUNCTIONS,
+  bundleOf,
   type FunctionName,
+  functionsOf,
   TABLES,
   type TableKind,
   tableName,
 } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { servingEnvironment } from '../../lambda/contract/serving-environment.ts';
+import { type OAuthSettings, servingEnvironment } from '../../lambda/contract/serving-environment.ts';
 import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
 import type { Keyset } from '../../protocol/keyset.ts';
+import { withPublished } from '../../protocol/published.ts';
 import { checkAnswer } from '../openapi.ts';
 import { createTables, dynamodb, STAGE, startDynalite } from './dynalite.ts';
+import { LAGS } from './key-lags.ts';
 import { initialKeyset } from './keyset.ts';
 import { asFunction } from './rights.ts';
 
@@ -66,7 +70,18 @@ export interface Region {
   readonly endpoint: string;
   send(ask: HttpAsk): Promise<HttpAnswer>;
   /** Another instance of the same functions: the same stores, with empty caches. */
-  instance(env?: Partial<Environment>, options?: { dynamodb?: SdkDynamodb }): Region;
+  instance(env?: Partial<Environment>, options?: InstanceOptions): Region;
+}
+
+interface InstanceOptions {
+  /** A client for this Region's own tables. */
+  readonly dynamodb?: SdkDynamodb;
+  /** Called for each call of any table. */
+  readonly seen?: (command: TableCommand) => void;
+}
+
+export interface TableCommand {
+  readonly input: { readonly TableName?: string; readonly Key?: { readonly pk?: { readonly S?: string } } };
 }
 
 export interface Platform {
@@ -90,15 +105,21 @@ export interface Platform {
 }
 
 /** A platform for all tests of a file. It starts now, and stops after the last of them. */
-export async function regionsForFile(): Promise<{ platform: Platform; a: Region; b: Region }> {
-  const platform = await startRegions();
+export async function regionsForFile(
+  oauth?: OAuthSettings,
+): Promise<{ platform: Platform; a: Region; b: Region }> {
+  const platform = await startRegions(oauth);
   afterAll(() => platform.stop());
   const [a, b] = platform.regions;
   return { platform, a, b };
 }
 
-/** Two Regions with a ledger each and one registry, like a strongly consistent global table. */
-export async function startRegions(): Promise<Platform> {
+/**
+ * Two Regions with a ledger each and one registry, like a strongly consistent global table.
+ *
+ * @param oauth settings of a stage with OAuth
+ */
+export async function startRegions(oauth?: OAuthSettings): Promise<Platform> {
   const clock: Clock = { nowMs: Date.UTC(2026, 10, 23, 12) };
   const log: LogEntry[] = [];
   const [shared, ...own] = await Promise.all([startDynalite(), startDynalite(), startDynalite()]);
@@ -116,9 +137,14 @@ export async function startRegions(): Promise<Platform> {
 
   const names = ['eu-west-1', 'eu-central-1'] as const;
   const list = names.map((name) => ({ name, url: `https://${name}.api.example.com` }));
-  const make = (index: number, env: Partial<Environment>, ownDb: SdkDynamodb): Region => {
+  const make = (
+    index: number,
+    env: Partial<Environment>,
+    ownDb: SdkDynamodb,
+    seen?: InstanceOptions['seen'],
+  ): Region => {
     const { name, url } = list[index]!;
-    const tables = routeTables(ownDb, sharedDb);
+    const tables = routeTables(ownDb, sharedDb, seen);
     const environment: Environment = {
       ...servingEnvironment({
         stage: STAGE,
@@ -128,15 +154,18 @@ export async function startRegions(): Promise<Platform> {
         regions: list,
         consistency: 'strong',
         errorDocsUrl: ERROR_DOCS,
+        oauth,
       }),
       ...env,
     };
     const runtime = { env: environment, log: (entry: LogEntry) => log.push(entry), nowMs: () => clock.nowMs };
     const clients = { dynamodb: tables, secrets: secretsClient };
-    const functionOf = <N extends FunctionName>(name: N) =>
-      createFunctions({ ...runtime, ...asFunction(name, clients) }, schema)[name];
+    const functionOf = (name: FunctionName) => {
+      const its = asFunction(bundleOf(name, oauth !== undefined), clients);
+      return createFunctions({ ...runtime, ...its }, schema)[name];
+    };
     const functions = Object.fromEntries(
-      FUNCTIONS.map((name) => [name, functionOf(name)]),
+      functionsOf(oauth !== undefined).map((name) => [name, functionOf(name)]),
     ) as Region['functions'];
     return {
       name,
@@ -145,11 +174,18 @@ export async function startRegions(): Promise<Platform> {
       dynamodb: ownDb,
       endpoint: own[index]!.endpoint,
       send: (ask) => send(functions, ask),
-      instance: (more = {}, options = {}) => make(index, { ...env, ...more }, options.dynamodb ?? ownDb),
+      instance: (more = {}, options = {}) =>
+        make(index, { ...env, ...more }, options.dynamodb ?? ownDb, options.seen),
     };
   };
   const regionDbs = own.map(({ endpoint }, i) => dynamodb(endpoint, names[i]));
-  for (const db of regionDbs) await createTables(db, ['ledger', 'limits', 'events']);
+  for (const db of regionDbs) {
+    await createTables(db, ['ledger', 'limits', 'events']);
+    await createPublishedKeys(db, tableName(STAGE, 'limits'), 'token').change(
+      (memory) => withPublished(memory, secrets.token.keyset, LAGS, clock.nowMs),
+      clock.nowMs,
+    );
+  }
   const regions = regionDbs.map((db, i) => make(i, {}, db)) as unknown as [Region, Region];
 
   const admin: Platform['admin'] = (action, params) =>
@@ -182,8 +218,9 @@ export async function startRegions(): Promise<Platform> {
 }
 
 /** The ledger is the Region's own; all share registry and clients. */
-function routeTables(own: SdkDynamodb, shared: SdkDynamodb): SdkDynamodb {
-  const send = (command: { input: { TableName?: string } }, ...rest: unknown[]) => {
+function routeTables(own: SdkDynamodb, shared: SdkDynamodb, seen: InstanceOptions['seen']): SdkDynamodb {
+  const send = (command: TableCommand, ...rest: unknown[]) => {
+    seen?.(command);
     const global = /-(registry|clients)-\d+$/.test(command.input.TableName ?? '');
     return (global ? shared : own).send(command as never, ...(rest as []));
   };
@@ -223,12 +260,15 @@ const HTTP_FUNCTIONS = {
   '/v1/health': 'health',
   '/.well-known/countersign': 'discovery',
   '/.well-known/jwks.json': 'jwks',
+  '/v1/oauth/token': 'oauth-token',
+  '/.well-known/oauth-authorization-server': 'oauth-metadata',
+  '/.well-known/oauth-protected-resource': 'oauth-metadata',
 } as const;
 
 async function send(functions: ReturnType<typeof createFunctions>, ask: HttpAsk): Promise<HttpAnswer> {
   const event = toEvent(ask);
   const name = HTTP_FUNCTIONS[event.resource as keyof typeof HTTP_FUNCTIONS];
-  const result: APIGatewayProxyResult = await functions[name](event);
+  const result: APIGatewayProxyResult = await functions[name]!(event);
   const headers = Object.fromEntries(
     Object.entries(result.headers ?? {}).map(([key, value]) => [key.toLowerCase(), String(value)]),
   );

@@ -1,6 +1,6 @@
 /** AWS clients that refuse what a function's role refuses, by the table that the roles are made from. */
 import type { Dynamodb, Secrets } from '../../lambda/adapters/aws/commands.ts';
-import { type FunctionName, secretName, TABLES, type TableKind } from '../../lambda/contract/names.ts';
+import { type ServingBundle, secretName, TABLES, type TableKind } from '../../lambda/contract/names.ts';
 import { type Action, PERMISSIONS, type Permissions } from '../../lib/functions/rights.ts';
 import { STAGE } from './dynalite.ts';
 
@@ -15,7 +15,7 @@ interface Command {
 
 /** @returns the clients as the function's role may use them */
 export function asFunction(
-  name: FunctionName,
+  name: ServingBundle,
   clients: { readonly dynamodb: Dynamodb; readonly secrets: Secrets },
 ): typeof clients {
   const { tables, limits, secrets = [] }: Permissions = PERMISSIONS[name];

@@ -5,8 +5,9 @@ export const isCopied = (text: string): boolean => !/#(probe|heartbeat|conflict)
 import { expect } from 'vitest';
 import { CliError, EXIT } from '../../cli/io.ts';
 import { type CopyOptions, type CopyParts, type CopyResult, copyRegistry } from '../../cli/registry/copy.ts';
-import { canonical, type Item, KINDS, type Kind } from '../../cli/registry/items.ts';
+import { canonical, KINDS, type Kind } from '../../cli/registry/items.ts';
 import { createClients } from '../../lambda/adapters/clients.ts';
+import type { Item } from '../../lambda/adapters/dynamodb.ts';
 import { createNotices } from '../../lambda/adapters/notices.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';

@@ -1,5 +1,5 @@
 /** DynamoDB's attribute values: bytes travel as Base64, everything else as it is. */
-import type { AttributeValue } from '@aws-sdk/client-dynamodb';
+import type { Item } from '../dynamodb.ts';
 
 /** @returns JSON of an operation's input */
 export const toJson = (input: object): string => JSON.stringify(input, bytesAsBase64);
@@ -10,8 +10,6 @@ function bytesAsBase64(this: Record<string, unknown>, name: string, value: unkno
   if (!(raw instanceof Uint8Array)) return value;
   return Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString('base64');
 }
-
-type Item = Record<string, AttributeValue>;
 
 /** Decodes the bytes in an answer, or in an exception that names the item it found. */
 export function decodeItems(answer: Record<string, unknown>): void {

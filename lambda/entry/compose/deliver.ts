@@ -47,10 +47,10 @@ export function deliver(runtime: WithTables & WithSecrets, { guard, wake }: Deli
       send: createSend({ guard }),
       wake,
       isStopped: async () => (await stop.read()) !== undefined,
+      region,
       regions: (JSON.parse(requireEnv(runtime.env, 'COUNTERSIGN_REGIONS')) as { name: string }[]).map(
         ({ name }) => name,
       ),
-      region,
       nowMs,
       random: Math.random,
       log,

@@ -1,8 +1,8 @@
 /** Composes the function that puts the metric of an evacuated Region. */
 import type { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
-import { evacuationMetricPut } from '../../adapters/evacuation-metric.ts';
 import { createEvacuations } from '../../adapters/evacuations.ts';
 import { evacuationHandler } from '../../evacuation/handler.ts';
+import { evacuationMetricPut } from '../../evacuation/metric.ts';
 import type { WithTables } from './parts.ts';
 import { requireEnv } from './variables.ts';
 

@@ -79,7 +79,7 @@ export function rotate(runtime: RotateRuntime): RotateHandler {
     nowMs,
     log,
     region: here,
-    keysRegion: requireEnv(env, 'COUNTERSIGN_KEYS_REGION'),
+    keysManagedBy: requireEnv(env, 'COUNTERSIGN_KEYS_MANAGED_BY'),
     errorDocsUrl,
     regions,
     record: createRotationRecord(own.dynamodb, limits, purpose),
@@ -140,7 +140,7 @@ export function keysWatch({ env, nowMs, log, dynamodb }: KeysWatchRuntime, ask: 
   const checks = [
     keysWatchHandler({
       ask,
-      rotates: region === requireEnv(env, 'COUNTERSIGN_KEYS_REGION'),
+      rotates: region === requireEnv(env, 'COUNTERSIGN_KEYS_MANAGED_BY'),
       rotationPeriodsMs: JSON.parse(requireEnv(env, 'COUNTERSIGN_ROTATION_PERIODS')),
       nowMs,
       log,

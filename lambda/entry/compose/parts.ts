@@ -1,4 +1,5 @@
 /** The parts of the functions, each made from the environment. */
+import { publicKeyset } from '../../../protocol/published.ts';
 import type { Dynamodb, Secrets } from '../../adapters/aws/commands.ts';
 import { readSecret } from '../../adapters/aws.ts';
 import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
@@ -9,6 +10,7 @@ import { createGoodness, type GoodnessRecord } from '../../adapters/goodness.ts'
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
 import { createLimits } from '../../adapters/limits.ts';
 import { createPublicKeys, type PublicKeys } from '../../adapters/public-keys.ts';
+import { createPublicCopy } from '../../adapters/published-keys.ts';
 import { createRegistry, type Registry } from '../../adapters/registry.ts';
 import { createRevokedKids } from '../../adapters/revoked-kids.ts';
 import { createWriteStop, type WriteStop } from '../../adapters/write-stop.ts';
@@ -20,7 +22,7 @@ import type { Log } from '../../log.ts';
 import { ClientCache } from '../../request/client-cache.ts';
 import { ClientKeys } from '../../request/client-keys.ts';
 import type { Consumption } from '../../request/consumption.ts';
-import { KeysetCache } from '../../request/keyset-cache.ts';
+import { KeysetCache, type KeysetCacheOptions } from '../../request/keyset-cache.ts';
 import { Nonces } from '../../request/nonces.ts';
 import { once } from '../../request/once.ts';
 import type { ProofGate } from '../../request/proof-gate.ts';
@@ -65,30 +67,52 @@ type ReadPurpose = keyof typeof SECRET;
  * refused.
  */
 export function keyset(runtime: WithSecrets & WithTables, purpose: ReadPurpose): KeysetCache {
-  const { env, dynamodb, secrets, nowMs, log } = runtime;
+  const name = requireEnv(runtime.env, SECRET[purpose]);
+  return keysetCache(runtime, purpose, { read: () => readSecret(runtime.secrets, name) });
+}
+
+/**
+ * The public halves of a purpose's keys, from the Region's memory of what was published: whoever only
+ * verifies holds nothing that signs.
+ */
+export function publicCopy(runtime: WithTables, purpose: ReadPurpose): KeysetCache {
+  const table = requireEnv(runtime.env, 'COUNTERSIGN_LIMITS_TABLE');
+  const { read } = createPublicCopy(runtime.dynamodb, table, purpose);
+  return keysetCache(runtime, purpose, { read, parse: (text) => publicKeyset(JSON.parse(text)) });
+}
+
+function keysetCache(
+  { env, dynamodb, nowMs, log, atStart }: WithTables,
+  purpose: ReadPurpose,
+  source: Pick<KeysetCacheOptions, 'read' | 'parse'>,
+): KeysetCache {
   const kids = createRevokedKids(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
-  const name = requireEnv(env, SECRET[purpose]);
   const cache = new KeysetCache({
     purpose,
-    read: () => readSecret(secrets, name),
+    ...source,
     readRevoked: () => kids.read(purpose),
     nowMs,
     maxAgeMs: numberFrom(env, 'COUNTERSIGN_KEYSET_MAX_AGE_MS'),
     log,
   });
-  runtime.atStart?.(() => cache.current());
+  atStart?.(() => cache.current());
   return cache;
 }
 
 export const publicKeys = ({ env, dynamodb }: WithTables, purpose: Purpose): PublicKeys =>
   createPublicKeys(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'), purpose);
 
-export function nonces({ env, nowMs }: Runtime, keyset: KeysetCache): Nonces {
+/** @param nonceLifeMs @default that of a proof's nonce */
+export function nonces(
+  { env, nowMs }: Runtime,
+  keyset: KeysetCache,
+  nonceLifeMs = numberFrom(env, 'COUNTERSIGN_NONCE_LIFE_MS'),
+): Nonces {
   return new Nonces({
     keyset,
     region: requireEnv(env, 'COUNTERSIGN_REGION'),
     ledgerTable: requireEnv(env, 'COUNTERSIGN_LEDGER_TABLE'),
-    nonceLifeMs: numberFrom(env, 'COUNTERSIGN_NONCE_LIFE_MS'),
+    nonceLifeMs,
     nowMs,
   });
 }
@@ -103,14 +127,21 @@ export const goodness = ({ env, dynamodb }: WithTables): GoodnessRecord =>
   createGoodness(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
 
 export function consumption(runtime: WithTables): Consumption {
-  const { env, dynamodb, nowMs, log } = runtime;
-  const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
-  const quota = new Quota({ limits, signaturesPerMinute: signaturesPerMinute(runtime), nowMs });
+  const { env, nowMs, log } = runtime;
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
   const stop = writeStop(runtime);
   const writeRefusal = writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log });
   runtime.atStart?.(writeRefusal);
-  return { writeRefusal, markGeneration: markGeneration(runtime), ledger: ledger(runtime), quota };
+  return {
+    ...{ writeRefusal, markGeneration: markGeneration(runtime) },
+    ...{ ledger: ledger(runtime), quota: quota(runtime) },
+  };
+}
+
+export function quota(runtime: WithTables): Quota {
+  const { env, dynamodb, nowMs } = runtime;
+  const limits = createLimits(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
+  return new Quota({ limits, signaturesPerMinute: signaturesPerMinute(runtime), nowMs });
 }
 
 /** @returns a function that marks the registry's generation as used, once for each instance */
@@ -151,18 +182,27 @@ export const registry = ({ env, dynamodb, pause }: WithTables): Registry =>
     pause,
   });
 
+export const clientCache = ({ env, dynamodb, nowMs }: WithTables): ClientCache =>
+  new ClientCache(createClientReader(dynamodb, requireEnv(env, CLIENTS_TABLE)), nowMs);
+
+/** The Region's own base URL and the entry's. */
+export const baseUrls = ({ env }: Runtime): readonly string[] => [
+  requireEnv(env, 'COUNTERSIGN_BASE_URL'),
+  requireEnv(env, 'COUNTERSIGN_ENTRY_URL'),
+];
+
 export function proofGate(
   runtime: WithTables & WithSecrets,
   roots = keyset(runtime, 'client-root'),
 ): ProofGate {
-  const { env, dynamodb, nowMs } = runtime;
+  const { env, nowMs } = runtime;
   return {
     http: httpContext(runtime),
-    clients: new ClientCache(createClientReader(dynamodb, requireEnv(env, CLIENTS_TABLE)), nowMs),
+    clients: clientCache(runtime),
     clientKeys: new ClientKeys(roots, nowMs),
     nonces: nonces(runtime, keyset(runtime, 'nonce')),
     issuer: requireEnv(env, 'COUNTERSIGN_ISSUER'),
-    baseUrls: [requireEnv(env, 'COUNTERSIGN_BASE_URL'), requireEnv(env, 'COUNTERSIGN_ENTRY_URL')],
+    baseUrls: baseUrls(runtime),
     clockErrorMs: numberFrom(env, 'COUNTERSIGN_CLOCK_ERROR_MS'),
   };
 }

@@ -12,7 +12,7 @@ import { stoppable, type TableOptions, tableReadActions, tableWriteActions } fro
 import { type WebhookWriteOptions, webhookReadActions, webhookWriteActions } from '../../admin/webhooks.ts';
 import { PUBLIC_ONLY, systemResolve } from '../../callbacks/guard.ts';
 import { createReadEvents } from '../../callbacks/read-events.ts';
-import type { FunctionName } from '../../contract/names.ts';
+import type { FunctionName, OAuthFunctionName, ServingFunctions } from '../../contract/names.ts';
 import type { Consistency } from '../../contract/serving-environment.ts';
 import { discoveryHandler } from '../../handlers/discovery.ts';
 import { eventsHandler } from '../../handlers/events.ts';
@@ -25,6 +25,7 @@ import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
 import { events as eventsTable, globalTables } from './callbacks.ts';
+import { oauthMetadata, oauthToken, tokenGate } from './oauth.ts';
 import {
   clients,
   consumption,
@@ -37,6 +38,7 @@ import {
   markGeneration,
   nonces,
   proofGate,
+  publicCopy,
   publicKeys,
   type Runtime,
   readLimit,
@@ -51,18 +53,22 @@ import { numberFrom, requireEnv } from './variables.ts';
 export const nonce = (runtime: WithTables & WithSecrets): HttpHandler =>
   nonceHandler(httpContext(runtime), nonces(runtime, keyset(runtime, 'nonce')));
 
-export const register = (runtime: WithTables & WithSecrets, schema: RegistrationSchema): HttpHandler =>
+export const register = (
+  runtime: WithTables & WithSecrets,
+  schema: RegistrationSchema,
+  gate = proofGate(runtime),
+): HttpHandler =>
   registerHandler({
-    gate: proofGate(runtime),
+    gate,
     consumption: consumption(runtime),
     registry: registry(runtime),
     schema,
     baseUrl: requireEnv(runtime.env, 'COUNTERSIGN_BASE_URL'),
   });
 
-export const registration = (runtime: WithTables & WithSecrets): HttpHandler =>
+export const registration = (runtime: WithTables & WithSecrets, gate = proofGate(runtime)): HttpHandler =>
   registrationHandler({
-    gate: proofGate(runtime),
+    gate,
     consumption: consumption(runtime),
     registry: registry(runtime),
     readLimit: readLimit(runtime),
@@ -102,7 +108,7 @@ export const discovery = (runtime: Runtime, { schema }: RegistrationSchema): Htt
   });
 
 export const jwks = (runtime: WithTables & WithSecrets): HttpHandler =>
-  jwksHandler(httpContext(runtime), [keyset(runtime, 'token'), keyset(runtime, 'webhook')]);
+  jwksHandler(httpContext(runtime), [publicCopy(runtime, 'token'), keyset(runtime, 'webhook')]);
 
 export const health = (runtime: WithTables & WithSecrets): HttpHandler =>
   healthHandler({
@@ -205,7 +211,10 @@ function adminContext(runtime: Runtime, name: FunctionName): AdminContext {
 /** The schedule of delivery finds what operators changed. */
 const NO_QUEUE: CallbackOptions = { guard: PUBLIC_ONLY, resolve: systemResolve, wake: async () => {} };
 
-/** All of them in one process: for the local platform, tests and measurements. */
+/**
+ * All of them in one process: for the local platform, tests and measurements. Those of OAuth are there where
+ * the environment has its settings.
+ */
 export function createFunctions(
   runtime: WithTables & WithSecrets,
   schema: RegistrationSchema,
@@ -222,5 +231,15 @@ export function createFunctions(
     health: health(runtime),
     'admin-read': adminRead(runtime),
     'admin-write': adminWrite(runtime, callbacks),
-  } as const satisfies Record<FunctionName, HttpHandler | AdminHandler>;
+    ...(runtime.env.COUNTERSIGN_OAUTH && {
+      register: register(runtime, schema, tokenGate(runtime)),
+      registration: registration(runtime, tokenGate(runtime)),
+      ...oauthFunctions(runtime),
+    }),
+  } satisfies ServingFunctions<HttpHandler | AdminHandler>;
 }
+
+const oauthFunctions = (runtime: WithTables & WithSecrets): Record<OAuthFunctionName, HttpHandler> => ({
+  'oauth-token': oauthToken(runtime),
+  'oauth-metadata': oauthMetadata(runtime),
+});

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from countersign import AsyncClient, BatchResult, Client, Registered, Registration, Response
+from countersign import AsyncClient, BatchResult, Client, Event, Registered, Registration, Response
 from countersign.testing import FakePlatform
 
 Kind = Literal["sync", "async"]
@@ -41,6 +41,16 @@ class Either:
             return [result async for result in results]
 
         return self._loop.run_until_complete(collected())
+
+    def events(self, **options: Any) -> list[Event]:
+        if isinstance(self.client, Client):
+            return list(self.client.events(**options))
+        events = self.client.events(**options)
+
+        async def read() -> list[Event]:
+            return [event async for event in events]
+
+        return self._loop.run_until_complete(read())
 
     def together(self, *calls: tuple[str, Any]) -> list[Any]:
         """Makes calls at the same time. Returns their results or errors."""

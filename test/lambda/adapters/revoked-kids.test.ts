@@ -48,6 +48,7 @@ it('reads are strongly consistent', async () => {
 
 it("the published keys are stored beside them: concurrent writers lose none of each other's changes", async () => {
   const keys = createPublishedKeys(a.dynamodb, tableName(STAGE, 'limits'), 'token');
+  await keys.change(() => NOTHING_PUBLISHED, platform.clock.nowMs);
   expect(await keys.read()).toEqual(NOTHING_PUBLISHED);
   const adding = (kid: string) => (before: Published) => ({
     seq: before.seq + 1,

@@ -11,7 +11,7 @@ const T0 = 1_795_430_000_000;
 const TABLE = tableName('test', 'events');
 const DAY_MS = 24 * 3600 * 1000;
 
-function parts(copiedMs?: number) {
+function parts(copiedMs?: number, generation = '') {
   let now = T0;
   const store = new Dynamodb({ regions: ['a'], modeOf: () => 'regional', nowMs: () => now });
   const KeySchema = TABLES.events.keys.map((AttributeName) => ({ AttributeName }));
@@ -23,7 +23,7 @@ function parts(copiedMs?: number) {
   const outbox = (its: Events = events) =>
     outboxHandler({
       events: its,
-      tables: { registry: 'registry', clients: 'clients' },
+      tables: { registry: `registry${generation}`, clients: `clients${generation}` },
       copiedMs: async () => copiedMs,
       announce: undefined,
       wake: async (clients) => {
@@ -127,13 +127,9 @@ it('records before a failed round are done with', async () => {
 
 it('a record that cannot be read is reported, and holds up no other', async () => {
   const { outbox, ids, lines } = parts();
-  const foreign = {
-    ...created('one', 'x', 'A', 1),
-    eventSourceARN: 'arn:aws:dynamodb:a:0:table/other/stream/1',
-  };
   const odd = created('one', 'x', 'no version', 2);
-  expect(await outbox()(batch(foreign, odd, created('one', 'y', 'B', 3)))).toEqual({ batchItemFailures: [] });
-  expect(lines).toEqual(['record', 'record']);
+  expect(await outbox()(batch(odd, created('one', 'y', 'B', 3)))).toEqual({ batchItemFailures: [] });
+  expect(lines).toEqual(['record']);
   expect((await ids('one')).ids).toEqual(['a.3.B']);
 });
 
@@ -269,4 +265,45 @@ it('wakes the endpoints of the clients that something happened to; a wake-up tha
   expect([lines, (await ids('acme')).ids.length]).toEqual([['wake'], 2]);
   await outbox()({ Records: [] });
   expect(woken).toHaveLength(3);
+});
+
+const from = (table: string, made: string, record: StreamEvent['Records'][number]) => ({
+  ...record,
+  eventSourceARN: `arn:aws:dynamodb:a:0:table/${table}/stream/${made}`,
+});
+
+it('what the tables before still had becomes events, while the next ones are in use', async () => {
+  const { outbox, ids, lines } = parts(T0, '-2');
+  const changes = [created('one', 'x', 'A', 1), deleted('one', 'x', 'B', 2)];
+  await outbox()(batch(...changes.map((each) => from('registry-1', '1', each))));
+  // As the copy wrote it to the next ones.
+  await outbox()(batch(from('registry-2', '1', created('one', 'x', 'A', 1))));
+  expect((await ids('one')).ids).toEqual(['a.1.A', 'a.2.B']);
+  expect(lines).toEqual([]);
+});
+
+it.each(['registry-3', 'others-1', 'registry', 'registry-x'])(
+  'a change of the table %s waits: nothing of it is an event, and nothing is left out',
+  async (table) => {
+    const { outbox, ids, lines } = parts(undefined, '-2');
+    const records = [created('one', 'x', 'A', 7), created('one', 'y', 'B', 8)];
+    expect(await outbox()(batch(...records.map((each) => from(table, '1', each))))).toEqual({
+      batchItemFailures: [{ itemIdentifier: '7' }],
+    });
+    expect([(await ids('one')).ids, lines]).toEqual([[], ['other_table']]);
+  },
+);
+
+it('what a new replica is filled with was announced elsewhere; what is changed later is announced', async () => {
+  const { outbox, ids } = parts();
+  const label = new Date(T0).toISOString().replace('Z', '');
+  const at = (ms: number, version: string) => created('one', version, version, T0 + ms);
+  const changes = [at(-DAY_MS, 'old'), at(-50_000, 'slow'), at(1, 'new')];
+  const deletion = deleted('one', 'z', 'deleted', T0 - DAY_MS);
+  await outbox()(batch(...[...changes, deletion].map((each) => from('registry', label, each))));
+  expect((await ids('one')).ids).toEqual([
+    `a.${T0 - 50_000}.slow`,
+    `a.${T0 + 1}.new`,
+    `a.${T0 - DAY_MS}.deleted`,
+  ]);
 });

@@ -151,7 +151,7 @@ export function rotationParts(options: PartsOptions = {}) {
       nowMs: () => clock.nowMs + skewMs(),
       log: (entry) => log.push(entry),
       region: HOME,
-      keysRegion: HOME,
+      keysManagedBy: HOME,
       errorDocsUrl: 'https://docs.example.com/errors',
       regions: [regionOf(HOME), regionOf(AWAY)],
       record,

@@ -1264,6 +1264,32 @@ describe('an operator', () => {
     expect(await operate(parts.rotator(), 'keys.rotate')).toMatchObject({ ok: true });
   });
 
+  it('a revocation that is out of time does not start over, even if another keyset is current by then', async () => {
+    const parts = await rotated(2);
+    const times = { eachMs: 30, replicatedMs: 30, swapMs: 60, answerMs: 90 };
+    const late = Promise.withResolvers<void>();
+    let looks = 0;
+    const secret: SecretVersions = {
+      ...parts.secret,
+      describe: () => {
+        looks += 1;
+        return parts.secret.describe();
+      },
+    };
+    const rotate: Parts['vault']['rotate'] = async (...key) => {
+      await late.promise;
+      return parts.vault.rotate(...key);
+    };
+    const handler = parts.rotator({ secret, vault: { ...parts.vault, rotate }, times });
+    expect(await operate(handler, 'keys.revoke')).toMatchObject({ ok: true, result: { keyset: null } });
+    expect(await operate(parts.rotator(), 'keys.rotate', { force: true })).toMatchObject({ ok: true });
+    const before = looks;
+    // Lambda lets it go on during the next call.
+    late.resolve();
+    for (let turn = 0; turn < 100; turn++) await new Promise(setImmediate);
+    expect(looks).toBe(before + 1);
+  });
+
   it('who rotates sees the new keyset, even if a read still returns the old one', async () => {
     const parts = await rotated();
     const before = await parts.secret.read({ label: 'AWSCURRENT' });

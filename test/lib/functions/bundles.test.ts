@@ -15,7 +15,9 @@ const files = (directory: string) => readdirSync(directory).sort();
 
 it('each function is one module; functions that need the registration schema have it in a second file', () => {
   for (const name of BUNDLES) {
-    const schema = name === 'register' || name === 'discovery' ? ['registration-schema.mjs'] : [];
+    const schema = ['register', 'register-oauth', 'discovery'].includes(name)
+      ? ['registration-schema.mjs']
+      : [];
     expect(files(bundles[name])).toEqual(['index.mjs', ...schema]);
   }
 });
@@ -86,6 +88,10 @@ const BUDGET: Record<BundleName, number> = {
   keys: 160_000,
   discovery: 40_000,
   jwks: 80_000,
+  'oauth-token': 130_000,
+  'oauth-metadata': 40_000,
+  'register-oauth': 145_000,
+  'registration-oauth': 145_000,
   health: 90_000,
   'admin-read': 350_000,
   'admin-write': 520_000,
@@ -108,10 +114,18 @@ it('bundles omit the table of all variables, which only lib needs', () => {
   expect(BUNDLES.filter((name) => text(name).includes(own))).toEqual(['keys-watch']);
 });
 
+it('without OAuth a function holds nothing of it', () => {
+  const holds = (name: BundleName) =>
+    /dpop|at\+jwt|private_key_jwt/.test(readFileSync(join(bundles[name], 'index.mjs'), 'utf8'));
+  expect(BUNDLES.filter(holds)).toEqual(BUNDLES.filter((name) => name.includes('oauth')));
+});
+
 it('bundles omit transactions, which a strongly consistent table does not support', () => {
   for (const name of BUNDLES)
     expect(readFileSync(join(bundles[name], 'index.mjs'), 'utf8')).not.toMatch(/Transact(Write|Get)Items?"/);
 });
+
+const OAUTH = '{"tokenLifeMs":600000,"bodyBinding":false,"scopes":[],"resources":[]}';
 
 it.each(BUNDLES)(
   'the handler of %s has two parameters, event and context: Lambda on Node 24 refuses a third',
@@ -123,6 +137,7 @@ it.each(BUNDLES)(
       // What a function reads at its start is not there.
       AWS_ENDPOINT_URL: 'http://127.0.0.1:9',
       COUNTERSIGN_REGIONS: '[]',
+      COUNTERSIGN_OAUTH: OAUTH,
       COUNTERSIGN_REGION_NAMES: '["eu-west-1"]',
       COUNTERSIGN_REGION: 'eu-west-1',
       COUNTERSIGN_PURPOSE: 'nonce',

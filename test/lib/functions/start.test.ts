@@ -43,14 +43,18 @@ const KEYS = (...purposes: string[]) =>
     `GetItem revoked#${purpose}`,
     `GetSecretValue countersign/start/keys/${purpose}`,
   ]);
+/** Of the keys of tokens, and the revoked ones of them. */
+const PUBLIC_COPY = ['GetItem revoked#token', 'GetItem revoked#token'];
 const WRITES = ['GetItem evacuated#eu-west-1', 'GetItem stop#writes'];
 
 it.each([
   ['nonce', KEYS('nonce')],
-  ['jwks', KEYS('token', 'webhook')],
+  ['jwks', [...KEYS('webhook'), ...PUBLIC_COPY]],
   ['register', [...KEYS('client-root', 'nonce'), ...WRITES]],
   ['registration', [...KEYS('client-root', 'nonce'), ...WRITES]],
   ['health', KEYS('client-root', 'nonce')],
+  ['oauth-token', KEYS('nonce', 'token')],
+  ['register-oauth', [...KEYS('client-root', 'nonce', 'nonce'), ...PUBLIC_COPY, ...WRITES]],
 ] as const)('%s reads all at once, and is ready when it has read', async (name, expected) => {
   const url = 'https://api.example.com';
   const env = servingEnvironment({
@@ -60,6 +64,7 @@ it.each([
     entryUrl: url,
     regions: [{ name: 'eu-west-1', url }],
     consistency: 'single',
+    oauth: { tokenLifeMs: 600_000, bodyBinding: false, scopes: [], resources: [] },
   });
   const aws = {
     AWS_REGION: 'eu-west-1',

@@ -311,7 +311,7 @@ describe('alarms', () => {
 
   it('every error that the functions log is counted by an alarm', () => {
     // The alarms on lateness and on the custom resource's failure find the others, and 410 is an answer.
-    const elsewhere = ['events', 'stream', 'endpoint_gone'];
+    const elsewhere = ['events', 'other_table', 'stream', 'endpoint_gone'];
     const counted = new Map(
       region
         .ofType('AWS::Logs::MetricFilter')
@@ -374,6 +374,35 @@ describe('alarms', () => {
     for (const { Properties } of synthesise().region.ofType('AWS::Lambda::EventSourceMapping'))
       expect(Properties).not.toHaveProperty('MetricsConfig');
   });
+});
+
+it('tables that were in use before keep their mapping, and the right to read them; the next ones have none', async () => {
+  const other = (generation: number) => ({ generation, regions: [HERE, THERE] });
+  const before = { ...PROD, tables: { generation: 1, other: other(2) } };
+  const after = { ...PROD, tables: { generation: 2, other: other(1) } };
+  const mappings = (config: ConfigInput) => {
+    const { resources } = synthesise(config).region;
+    return Object.entries(resources).flatMap(([id, { Properties }]) =>
+      Properties.StartingPosition === undefined
+        ? []
+        : [[resources[Properties.EventSourceArn['Fn::GetAtt'][0]]!.Properties.TableName, id]],
+    );
+  };
+  const named = (generation: number) =>
+    tableKinds('global').map((kind) => tableName('live', kind, generation));
+  expect(mappings(before).map(([name]) => name)).toEqual(named(1));
+  expect(mappings(after).map(([name]) => name)).toEqual([...named(2), ...named(1)]);
+  // CloudFormation leaves it alone: a new mapping would read a day's changes again, and its stream has one.
+  for (const each of mappings(before)) expect(mappings(after)).toContainEqual(each);
+  for (const kind of tableKinds('global')) {
+    const read = { action: 'dynamodb:GetRecords', resource: `${table(kind)}/stream/2026-11-28T00:00:00.000` };
+    expect(await may(NAMES.outbox, read, after)).toBe(true);
+    for (const action of ['GetItem', 'PutItem', 'Query', 'Scan', 'UpdateItem'])
+      expect(await may(NAMES.outbox, on(action, kind), after)).toBe(false);
+    // Its mode was not strong: two Regions without a witness.
+    expect(await may(NAMES['find-stream'], on('DescribeTable', kind), after)).toBe(true);
+    expect(await may(NAMES['find-stream'], on('UpdateTable', kind), after)).toBe(false);
+  }
 });
 
 it('an eventual stage has the same, but changes no table: each replica has its stream', async () => {

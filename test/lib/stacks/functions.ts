@@ -1,6 +1,11 @@
 import { expect, it } from 'vitest';
 import { ENVIRONMENT } from '../../../lambda/contract/environment.ts';
-import { FUNCTIONS, type FunctionName, functionName } from '../../../lambda/contract/names.ts';
+import {
+  type BaseFunctionName,
+  FUNCTIONS,
+  type FunctionName,
+  functionName,
+} from '../../../lambda/contract/names.ts';
 import { PURPOSES } from '../../../lambda/contract/purposes.ts';
 import { ROUTES } from '../../../lambda/contract/routes.ts';
 import { CONFIG, flat, type Stack, synthesise } from '../synth.ts';
@@ -51,7 +56,7 @@ const WITH_PROOF = [
   secret('nonce'),
   secret('client-root'),
 ];
-const RIGHTS: Record<FunctionName, string[]> = {
+const RIGHTS: Record<BaseFunctionName, string[]> = {
   nonce: [`dynamodb:GetItem ${table('limits')}`, secret('nonce')],
   register: WITH_PROOF,
   registration: WITH_PROOF,
@@ -69,7 +74,7 @@ const RIGHTS: Record<FunctionName, string[]> = {
     `dynamodb:PutItem ${table('clients')}`,
   ],
   discovery: [],
-  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('token'), secret('webhook')],
+  jwks: [`dynamodb:GetItem ${table('limits')}`, secret('webhook')],
   health: [
     `dynamodb:GetItem ${table('limits')}`,
     `dynamodb:UpdateItem ${table('limits')}`,

@@ -1,8 +1,10 @@
 import { expect, it } from 'vitest';
 import {
+  bundleOf,
   FUNCTIONS,
-  type FunctionName,
   functionName,
+  functionsOf,
+  type ServingBundle,
   secretName,
   TABLES,
   type TableKind,
@@ -27,8 +29,20 @@ import {
 const KEY = `arn:aws:kms:${HERE}:${ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab`;
 const imported: ConfigInput = { ...PROD, regions: [{ name: HERE, kmsKeyArn: KEY }, { name: THERE }] };
 
-const may = (name: FunctionName, asked: Try, config = PROD) =>
-  mayFunction(functionName('live', name), asked, config);
+/** The functions of a stage, and those that a stage with OAuth has besides or has in another form. */
+const SUBJECTS: readonly ServingBundle[] = [
+  ...new Set([...FUNCTIONS, ...functionsOf(true).map((name) => bundleOf(name, true))]),
+];
+
+const may = (subject: ServingBundle, asked: Try, config = PROD) => {
+  const name = functionsOf(true).find((each) => bundleOf(each, true) === subject)!;
+  const isBase = FUNCTIONS.some((each) => each === subject);
+  return mayFunction(
+    functionName('live', isBase ? (subject as (typeof FUNCTIONS)[number]) : name),
+    asked,
+    isBase ? config : { ...config, oauth: {} },
+  );
+};
 
 const table = (kind: TableKind, region = HERE, generation = 1) =>
   `arn:aws:dynamodb:${region}:${ACCOUNT}:table/${tableName('live', kind, generation)}`;
@@ -38,7 +52,7 @@ const secret = (purpose: Purpose, region = HERE, stage = 'live') =>
 /**
  * The permissions that each function needs, listed independently of the table that the roles are made from.
  */
-const NEEDS: Record<FunctionName, Try[]> = {
+const NEEDS: Record<ServingBundle, Try[]> = {
   nonce: [
     { action: 'dynamodb:GetItem', resource: table('limits'), context: leading('revoked#nonce') },
     read('nonce'),
@@ -62,12 +76,19 @@ const NEEDS: Record<FunctionName, Try[]> = {
     { action: 'dynamodb:PutItem', resource: table('clients') },
   ],
   discovery: [],
-  jwks: [
+  jwks: [item('GetItem', ['revoked#token']), item('GetItem', ['revoked#webhook']), read('webhook')],
+  'register-oauth': [...withProof(), item('GetItem', ['revoked#token'])],
+  'registration-oauth': [...withProof(), item('GetItem', ['revoked#token'])],
+  'oauth-token': [
+    { action: 'dynamodb:PutItem', resource: table('ledger') },
+    { action: 'dynamodb:Query', resource: table('clients') },
+    item('GetItem', ['revoked#nonce']),
     item('GetItem', ['revoked#token']),
-    item('GetItem', ['revoked#webhook']),
+    item('UpdateItem', ['quota#acme#29000000']),
+    read('nonce'),
     read('token'),
-    read('webhook'),
   ],
+  'oauth-metadata': [],
   health: [
     item('GetItem', ['revoked#nonce']),
     item('GetItem', ['revoked#client-root']),
@@ -147,11 +168,11 @@ function withProof(): Try[] {
   ];
 }
 
-it.each(FUNCTIONS)('%s has every permission that it needs', async (name) => {
+it.each(SUBJECTS)('%s has every permission that it needs', async (name) => {
   for (const each of NEEDS[name]) expect([each, await may(name, each)]).toEqual([each, true]);
 });
 
-it.each(FUNCTIONS)(
+it.each(SUBJECTS)(
   "%s may decrypt with its Region's key if it reads secrets or shared tables",
   async (name) => {
     const secrets = NEEDS[name].some(({ action }) => action.startsWith('secretsmanager:'));
@@ -167,7 +188,7 @@ it.each(FUNCTIONS)(
   },
 );
 
-it.each(FUNCTIONS)('while a key changes, %s may use both the previous and the new one', async (name) => {
+it.each(SUBJECTS)('while a key changes, %s may use both the previous and the new one', async (name) => {
   const [before, after] = [KEY, KEY.replace('1234abcd', '0987dcba')];
   const secrets = NEEDS[name].some(({ action }) => action.startsWith('secretsmanager:'));
   const changes = (keys: object): ConfigInput => ({
@@ -185,7 +206,7 @@ it.each(FUNCTIONS)('while a key changes, %s may use both the previous and the ne
   expect(await uses({ alias: 'alias/theirs' }, changes({}))).toBe(false);
 });
 
-it.each(FUNCTIONS)('%s uses that key through those services only, and no other key', async (name) => {
+it.each(SUBJECTS)('%s uses that key through those services only, and no other key', async (name) => {
   const never: [Try, ConfigInput][] = [
     [decrypt('s3'), PROD],
     [decrypt('secretsmanager', { alias: 'alias/countersign-test' }), PROD],
@@ -199,7 +220,7 @@ it.each(FUNCTIONS)('%s uses that key through those services only, and no other k
   for (const [each, config] of never) expect([each, await may(name, each, config)]).toEqual([each, false]);
 });
 
-it.each(FUNCTIONS)(
+it.each(SUBJECTS)(
   "%s has no other permission on a table, and none on another Region's, stage's or generation's",
   async (name) => {
     const actions = [
@@ -235,7 +256,7 @@ it.each(FUNCTIONS)(
   },
 );
 
-it.each(FUNCTIONS)(
+it.each(SUBJECTS)(
   '%s may name only its own items of `limits`: no quota function can undo a revocation',
   async (name) => {
     const own = NEEDS[name].flatMap(({ action, context = {} }) =>
@@ -255,7 +276,7 @@ it.each(FUNCTIONS)(
   },
 );
 
-it.each(FUNCTIONS)('%s reads the keys of its own purposes, and writes none', async (name) => {
+it.each(SUBJECTS)('%s reads the keys of its own purposes, and writes none', async (name) => {
   const own = PERMISSIONS[name].secrets ?? [];
   for (const purpose of PURPOSES) {
     const action = 'secretsmanager:GetSecretValue';
@@ -282,7 +303,7 @@ it.each(FUNCTIONS)('%s reads the keys of its own purposes, and writes none', asy
   }
 });
 
-it.each(FUNCTIONS)(
+it.each(SUBJECTS)(
   '%s may neither call functions, nor assume roles, nor evacuate or restore a Region',
   async (name) => {
     const never: Try[] = [

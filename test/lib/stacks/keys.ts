@@ -301,7 +301,7 @@ it('once promoted, schedules are on in the new key home alone, and its functions
   ).toEqual(PURPOSES.map((purpose) => secretName('live', purpose)));
   for (const stack of [here, there])
     for (const name of [WATCH, ...PURPOSES.map(rotator)])
-      expect(functionOf(stack, name).Environment.Variables.COUNTERSIGN_KEYS_REGION).toBe(THERE);
+      expect(functionOf(stack, name).Environment.Variables.COUNTERSIGN_KEYS_MANAGED_BY).toBe(THERE);
 });
 
 it('once promoted, no stack has the secrets, even if the home Region makes keys again; what a stack had stays', () => {
@@ -406,7 +406,7 @@ it('keys-watch runs hourly in every Region, calls the rotation functions by an a
   for (const stack of [region, away]) {
     const rules = stack.ofType('AWS::Events::Rule').map(({ Properties }) => Properties);
     expect(rules.filter(({ Name }) => Name === WATCH)).toMatchObject(hourly);
-    expect(functionOf(stack, WATCH).Environment.Variables.COUNTERSIGN_KEYS_REGION).toBe(HERE);
+    expect(functionOf(stack, WATCH).Environment.Variables.COUNTERSIGN_KEYS_MANAGED_BY).toBe(HERE);
     const aliases = stack.ofType('AWS::Lambda::Alias').map(({ Properties }) => Properties);
     expect(aliases.map(({ Name, FunctionVersion }) => [Name, FunctionVersion])).toEqual(
       PURPOSES.map(() => [WATCH_ALIAS, '$LATEST']),

@@ -9,5 +9,6 @@ import './regions.ts';
 import './evacuation.ts';
 import './iam.ts';
 import './names.ts';
+import './oauth.ts';
 import './keys.ts';
 import './callbacks.ts';

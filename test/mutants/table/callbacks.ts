@@ -18,6 +18,20 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
     'test/lambda/callbacks/deliver.test.ts',
   ),
   mutant(
+    'endpoints-have-holders',
+    'lambda/callbacks/deliver.ts',
+    'all.filter(({ holder }) => !regions.includes(holder))',
+    'all.filter(({ holder }) => regions.includes(holder))',
+    'test/lambda/callbacks/deliver.test.ts',
+  ),
+  mutant(
+    'callbacks-bounded',
+    'lambda/callbacks/wake.ts',
+    "state === 'active' && holder === region",
+    "state === 'active'",
+    'test/lambda/callbacks/wake.test.ts',
+  ),
+  mutant(
     'delivery-complete',
     'lambda/callbacks/deliver.ts',
     "      if (this.#endpoint.state === 'active')\n        this.#change({ cursor: page.next,",
@@ -37,20 +51,6 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
     '        if (await isStopped()) return;\n',
     '',
     'test/lambda/callbacks/deliver.test.ts',
-  ),
-  mutant(
-    'endpoints-have-holders',
-    'lambda/callbacks/deliver.ts',
-    'all.filter(({ holder }) => !regions.includes(holder))',
-    'all.filter(({ holder }) => regions.includes(holder))',
-    'test/lambda/callbacks/deliver.test.ts',
-  ),
-  mutant(
-    'callbacks-bounded',
-    'lambda/callbacks/wake.ts',
-    "state === 'active' && holder === region",
-    "state === 'active'",
-    'test/lambda/callbacks/wake.test.ts',
   ),
   mutant(
     'delivery-lease',

@@ -284,7 +284,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'preflight',
     'cli/ending.ts',
-    'for (const signal of SIGNALS) process.on(signal, end);',
+    'for (const signal of SIGNALS) process.on(signal, endAll);',
     '',
     'test/cli/project.test.ts',
   ),
@@ -714,6 +714,13 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'revoke-without-home',
     'cli/keys/revoke.ts',
+    'own.length > 0 && ',
+    '',
+    'test/cli/keys-revoke.test.ts',
+  ),
+  mutant(
+    'revoke-without-home',
+    'cli/keys/revoke.ts',
     '!confirmedFirst.has(region) || (result.keyset === null && region === keyHome)',
     'false',
     'test/cli/keys.test.ts',
@@ -1099,6 +1106,20 @@ export const CLI: readonly Mutant[] = [
     'cli/keys/follow.ts',
     'if (primaryRegion === region || primaryRegion === promotion.to) return undefined;',
     'return undefined;',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-loses-nothing',
+    'cli/keys/follow.ts',
+    ', ...keyset.revoked];',
+    '];',
+    'test/cli/keys-promote.test.ts',
+  ),
+  mutant(
+    'promote-compares',
+    'cli/keys/follow.ts',
+    'theirs.primary_region === promotion.to',
+    'true',
     'test/cli/keys-promote.test.ts',
   ),
   mutant(

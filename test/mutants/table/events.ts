@@ -1,3 +1,4 @@
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: pieces of other files
 /** Mutants of events: each removes the code behind one guarantee. */
 import { type Mutant, mutant } from '../mutant.ts';
 
@@ -23,6 +24,23 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     ] as const
   ).map(([find, replace]) =>
     mutant('stream-in-each-region', TABLE_STREAM, find, replace, 'test/lambda/callbacks/find-stream.test.ts'),
+  ),
+  ...(
+    [
+      ['Number(its[2]) < Number(own[2])', 'Number(its[2]) !== Number(own[2])'],
+      ['if (!isInUse && !isBefore) continue;', 'if (!isInUse) continue;'],
+      ['source.isInUse ? ((await options.copiedMs()) ?? 0) : 0', '(await options.copiedMs()) ?? 0'],
+      ['source.streamMs - LONGEST_CLOCK_ERROR_MS', '0'],
+    ] as const
+  ).map(([find, replace]) =>
+    mutant('changes-of-tables-before', OUTBOX, find, replace, 'test/lambda/callbacks/outbox.test.ts'),
+  ),
+  mutant(
+    'changes-of-tables-before',
+    'lib/callbacks/outbox.ts',
+    '`Mapping-${kind}-${generation}`',
+    '`Mapping-${kind}-${generation === inUse.generation}`',
+    'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
     'stream-in-each-region',

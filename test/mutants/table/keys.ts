@@ -115,7 +115,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'remove-last',
     'lambda/contract/purposes.ts',
-    'life: LONGEST_TOKEN_LIFE_MS + 60_000',
+    'life: LONGEST_DPOP_NONCE_LIFE_MS',
     'life: LONGEST_TOKEN_LIFE_MS',
     'test/lib/stacks/stacks.test.ts',
   ),
@@ -269,8 +269,8 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'key-of-its-purpose',
     'lambda/request/keyset-cache.ts',
-    'parseKeyset(await read(), algorithmOf(purpose))',
-    'parseKeyset(await read())',
+    'parseKeyset(text, algorithmOf(purpose))',
+    'parseKeyset(text)',
     'test/lambda/request/keyset-cache.test.ts test/lambda/handlers/nonce.test.ts',
   ),
   mutant(
@@ -495,6 +495,13 @@ export const KEYS: readonly Mutant[] = [
     'lambda/rotate/watch/handler.ts',
     'Date.parse(changed_at) > windows.finish',
     'Date.parse(changed_at) > 2 * windows.finish',
+    'test/lambda/rotate/rotation.test.ts',
+  ),
+  mutant(
+    'revoked-everywhere',
+    'lambda/rotate/revoke.ts',
+    'error instanceof TooLate || ',
+    '',
     'test/lambda/rotate/rotation.test.ts',
   ),
   mutant(
@@ -1387,7 +1394,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home',
     'protocol/published.ts',
-    'return { ...before, seq: Math.max',
+    'return { ...rest, seq: Math.max',
     'return { seq: Math.max',
     'test/cli/keys-promote.test.ts',
   ),
@@ -1457,7 +1464,7 @@ export const KEYS: readonly Mutant[] = [
   mutant(
     'one-home',
     'lambda/rotate/key-home.ts',
-    'if (keysRegion !== region)',
+    'if (keysManagedBy !== region)',
     'if (false)',
     'test/cli/keys-promote.test.ts',
   ),

@@ -477,7 +477,7 @@ export const REQUESTS: readonly Mutant[] = [
     CLIENTS,
   ),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', ' && !isBroughtKeysRevocation(sk)', '', CLIENTS),
-  mutant('old-key-dead', 'lambda/adapters/clients.ts', '&& !/#\\d+$/.test(sk)', '', REVOCATION),
+  mutant('old-key-dead', 'lambda/adapters/clients.ts', '&& !/#\\d+$/.test(sk)', '', STORES),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', 'used.includes(REVOKED + kid) || ', '', CLIENTS),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', ' || used.includes(KEY + kid)', '', CLIENTS),
   mutant(
@@ -532,11 +532,39 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'old-key-dead',
     'lambda/adapters/clients.ts',
-    'item.salt?.B && !isSame',
-    '!item.salt || !isSame',
+    'keys.filter(([, item]) => !isOf(record, item))',
+    'keys.filter(([, item]) => !item.salt || !isOf(record, item))',
     STORES,
   ),
   mutant('old-key-dead', 'lambda/adapters/clients.ts', '    salt: { B: salt },\n    alg', '    alg', STORES),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    'items.filter((item) => isOf(record, item) ||',
+    'items.filter((item) => true ||',
+    STORES,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    '`attribute_not_exists(salt) OR salt = :salt${',
+    '`attribute_not_exists(nothing) OR salt = :salt${',
+    STORES,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    "${leftover ? ' OR salt = :leftover' : ''}",
+    '',
+    STORES,
+  ),
+  mutant(
+    'old-key-dead',
+    'lambda/adapters/clients.ts',
+    'if (revoked && isOf(key, revoked)) return true;',
+    'if (revoked) return true;',
+    STORES,
+  ),
   mutant('old-key-dead', 'lambda/admin/rotate-key.ts', 'client.revoked.has(made.key.kid) || ', '', CLIENTS),
   mutant(
     'one-key-one-spelling',
@@ -626,7 +654,7 @@ export const REQUESTS: readonly Mutant[] = [
       'lambda/adapters/clients.ts',
       `${before}\n    return 'answer' in (await writeGlobal('clients', () => dynamodb.send(command), pause));`,
       `${before}\n    return 'answer' in (await call('clients', () => dynamodb.send(command), ['ConditionalCheckFailedException']));`,
-      CONFLICTS,
+      `${CONFLICTS} ${STORES}`,
     ),
   ),
   mutant(
@@ -639,7 +667,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'write-conflict',
     'lambda/adapters/clients.ts',
-    'if (!found.includes(REVOKED + kid)) ',
+    'if (revoked && isOf(key, revoked)) return true;',
     '',
     'test/lambda/adapters/registry.test.ts',
   ),
@@ -840,13 +868,7 @@ export const REQUESTS: readonly Mutant[] = [
     'maxAttempts: 2,',
     'test/lambda/adapters/aws.test.ts',
   ),
-  mutant(
-    'ready-at-start',
-    'lambda/entry/compose/parts.ts',
-    'runtime.atStart?.(() => cache.current());',
-    '',
-    STARTS,
-  ),
+  mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'atStart?.(() => cache.current());', '', STARTS),
   mutant('ready-at-start', 'lambda/entry/compose/parts.ts', 'runtime.atStart?.(writeRefusal);', '', STARTS),
   mutant(
     'store-client',
@@ -1030,9 +1052,16 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'revoke-key',
     'lambda/adapters/clients.ts',
+    'REVOKED + kid, revokedAt(nowMs))',
+    "'state', revokedAt(nowMs))",
+    REVOCATION,
+  ),
+  mutant(
+    'revoke-key',
+    'lambda/adapters/clients.ts',
     'sk: { S: REVOKED + kid }',
     "sk: { S: 'state' }",
-    REVOCATION,
+    CLIENTS,
   ),
   mutant(
     'no-secret-logged',
@@ -1090,8 +1119,8 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'erase',
     'protocol/registration.ts',
-    ' + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
-    ' + LONGEST_NONCE_LIFE_MS',
+    ' + LONGEST_DPOP_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
+    ' + LONGEST_DPOP_NONCE_LIFE_MS',
     'test/protocol/registration.test.ts',
   ),
   mutant(
@@ -1126,7 +1155,7 @@ export const REQUESTS: readonly Mutant[] = [
   mutant(
     'erase',
     'protocol/registration.ts',
-    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
+    'tombstoneClearsAtMs(deletedAtMs, clockErrorMs) + LONGEST_DPOP_NONCE_LIFE_MS + betweenClocksMs(clockErrorMs)',
     'tombstoneClearsAtMs(deletedAtMs, clockErrorMs)',
     OPERATED,
   ),

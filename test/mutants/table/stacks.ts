@@ -98,7 +98,7 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'strict-key-never-travels',
     'lib/operations/exposed-key-alarm.ts',
-    'new Set(ROUTES.map((route) => route.function))',
+    'new Set(routesOf(config.oauth !== undefined).map((route) => route.function))',
     "['nonce'] as const",
     'test/lib/stacks/stacks.test.ts',
   ),
@@ -593,7 +593,7 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'schedule',
     'lib/keys/rotation.ts',
-    'if (region.name === config.keysRegion) this.#schedule(config, purpose, rotation);',
+    'if (region.name === config.keysManagedBy) this.#schedule(config, purpose, rotation);',
     'this.#schedule(config, purpose, rotation);',
     'test/lib/stacks/stacks.test.ts',
   ),
@@ -637,21 +637,21 @@ export const STACKS: readonly Mutant[] = [
     'promotion-without-iam',
     'lib/keys/rotation-function.ts',
     'allow([...READ, ...WRITE], own),',
-    'allow(here.name === config.keysRegion ? [...READ, ...WRITE] : READ, own),',
+    'allow(here.name === config.keysManagedBy ? [...READ, ...WRITE] : READ, own),',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
     'home-may-write',
     'lib/keys/rotation-function.ts',
-    'keysRegion: config.keysRegion,',
-    'keysRegion: config.homeRegion,',
+    'keysManagedBy: config.keysManagedBy,',
+    'keysManagedBy: config.homeRegion,',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
     'secrets-leave',
     'lib/stacks/home-stack.ts',
     'if (config.keys.managedBy === undefined) new KeysetSecrets',
-    'if (config.keysRegion === config.homeRegion) new KeysetSecrets',
+    'if (config.keysManagedBy === config.homeRegion) new KeysetSecrets',
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(
@@ -671,7 +671,7 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'promotion-frozen',
     'lib/config/checks.ts',
-    '    ...keysRegion(settings),\n',
+    '    ...keysManagedBy(settings),\n',
     '',
     'test/lib/config/config.test.ts',
   ),

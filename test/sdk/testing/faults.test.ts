@@ -77,7 +77,7 @@ test('a key ends, is revoked with its line, or its client is disabled', async ()
     },
   });
   await client.register(ada);
-  await expect.poll(() => next).toMatch(/^csk_rolls_2_/);
+  await expect.poll(() => next, { timeout: 30_000 }).toMatch(/^csk_rolls_2_/);
   expect(await failed(next)).toBe('key_expired');
   platform.advance(60_000);
   expect(await failed(next)).toMatchObject({ client_id: 'rolls' });

@@ -12,6 +12,7 @@ from ._errors import (
     ClockSkewError,
     ConnectionError,
     CountersignError,
+    CursorGoneError,
     ForeignRegionsError,
     InternalServerError,
     InvalidArgumentError,
@@ -33,6 +34,7 @@ from ._errors import (
     UnsupportedMediaTypeError,
     Violation,
 )
+from ._events import Event
 from ._keys import RotatedKey
 from ._registration import Registered, Registration, User
 from ._version import VERSION as __version__
@@ -53,6 +55,8 @@ __all__ = [
     "ClockSkewError",
     "ConnectionError",
     "CountersignError",
+    "CursorGoneError",
+    "Event",
     "ForeignRegionsError",
     "InternalServerError",
     "InvalidArgumentError",

@@ -19,6 +19,7 @@ from ._batch import BatchFailure, BatchProgress, BatchResult, BatchSuccess
 from ._calls import Calls
 from ._core import Core, RequestEvent, Response, RetryEvent
 from ._errors import ClientClosedError, CountersignError, InvalidArgumentError, TimeoutError
+from ._events import BEGINNING, Event, require_cursor
 from ._http import Answer
 from ._keys import RotatedKey
 from ._options import Internals, create_settings, require_concurrency
@@ -139,6 +140,20 @@ class AsyncClient(Generic[U]):
     ) -> None:
         """As `Client.delete`."""
         await self._run(self._calls.delete(id, timeout_ms, max_retries))
+
+    def events(self, *, after: str = BEGINNING) -> AsyncIterator[Event]:
+        """As `Client.events`."""
+        require_cursor(after)
+        return self._events(after)
+
+    async def _events(self, after: str) -> AsyncIterator[Event]:
+        while True:
+            page = (await self._run(self._calls.page(after))).data
+            for event in page:
+                yield event
+            if page.is_last:
+                return
+            after = page.next
 
     async def aclose(self) -> None:
         """Ends running calls, which raise ClientClosedError, and closes every connection."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Generic, cast
 
 from ._core import Call, Core, Response, Steps
+from ._events import Page, read_page
 from ._http import Answer
 from ._options import require_number
 from ._registration import (
@@ -51,6 +52,15 @@ class Calls(Generic[U]):
 
         call = Call("GET", path_of(id), read, _ONE, b"", timeout_ms, max_retries, caches=True)
         return self._core.call(call)
+
+    def page(self, after: str) -> Steps[Response[Page]]:
+        """Reads the events after a cursor."""
+        client_id = self._core.client_id
+
+        def read(answer: Answer) -> Page:
+            return read_page(answer, after, client_id)
+
+        return self._core.call(Call("GET", f"/v1/events/{after}", read, "/v1/events/{after}"))
 
     def delete(self, id: str, timeout_ms: float | None, max_retries: float | None) -> Steps[Response[None]]:
         _require_limits(timeout_ms, max_retries)

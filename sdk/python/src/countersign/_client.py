@@ -19,6 +19,7 @@ from ._batch import BatchFailure, BatchProgress, BatchResult, BatchSuccess
 from ._calls import Calls
 from ._core import Core, RequestEvent, Response, RetryEvent
 from ._errors import ClientClosedError, CountersignError, InvalidArgumentError
+from ._events import BEGINNING, Event, require_cursor
 from ._keys import RotatedKey
 from ._options import Internals, create_settings, require_concurrency
 from ._registration import Registered, Registration, U
@@ -162,6 +163,29 @@ class Client(Generic[U]):
         any other CountersignError.
         """
         self._run(self._calls.delete(id, timeout_ms, max_retries))
+
+    def events(self, *, after: str = BEGINNING) -> Iterator[Event]:
+        """
+        Reads this client's events, in their order, up to the newest; and those from a cursor on, to continue.
+
+            for event in client.events(after=cursor):
+                handle(event)
+                cursor = event.cursor
+
+        `after`: the `cursor` of the last event that was handled; by default the beginning of what the
+        platform keeps. Raises InvalidArgumentError at once, where it is no cursor; CursorGoneError where
+        events after it may have been deleted; any other CountersignError.
+        """
+        require_cursor(after)
+        return self._events(after)
+
+    def _events(self, after: str) -> Iterator[Event]:
+        while True:
+            page = self._run(self._calls.page(after)).data
+            yield from page
+            if page.is_last:
+                return
+            after = page.next
 
     def close(self) -> None:
         """Ends running calls, which raise ClientClosedError, and closes every connection."""

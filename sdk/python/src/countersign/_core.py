@@ -41,6 +41,7 @@ from ._nonces import NoncePool, Waiter
 from ._regions import Regions
 from ._retry import Next, RetryBudget, RetryLimits, Tried, is_region_failure, next_attempt
 from ._signer import ApiKeySigner, KeyPairSigner, Signable
+from ._tracing import traced
 
 T = TypeVar("T")
 
@@ -232,6 +233,9 @@ class Core:
         Returns what `read` makes of the successful answer; or of the 404 of a repeated DELETE, whose first
         attempt may have deleted the registration. Raises a CountersignError.
         """
+        return traced(call.method, call.route, self._call(call))
+
+    def _call(self, call: Call[T]) -> Steps[Response[T]]:
         state = _State()
         while True:
             if self.closed:

@@ -227,6 +227,10 @@ class KeyExistsError(ApiError):
     """409 `key_exists`: the client has another next key already."""
 
 
+class CursorGoneError(ApiError):
+    """410 `cursor_gone`: events after the cursor may have been deleted; start from the beginning."""
+
+
 class BodyTooLargeError(ApiError):
     """413 `body_too_large`: the user is longer than 16,384 bytes as JSON."""
 
@@ -278,6 +282,7 @@ ERROR_CLASSES: Mapping[str, type[ApiError]] = {
     "not_allowed": NotAllowedError,
     "not_found": NotFoundError,
     "registration_conflict": RegistrationConflictError,
+    "cursor_gone": CursorGoneError,
     "key_exists": KeyExistsError,
     "body_too_large": BodyTooLargeError,
     "unsupported_media_type": UnsupportedMediaTypeError,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +14,7 @@ import pytest
 from through import through
 
 import countersign
-from countersign import AsyncClient, BatchResult, Client, RotatedKey
+from countersign import AsyncClient, BatchResult, Client, Event, RotatedKey
 from countersign._http import Request
 
 Platform = dict[str, Any]
@@ -96,6 +97,27 @@ def test_a_key_pair_rolls_over(platform: Platform) -> None:
     pair["private_key"] = rotated[0].private_key
     with Client(url=platform["entry"], **pair) as later:
         assert later.register({"user_id": "py-after"}).replayed
+
+
+def test_events_are_read_and_resumed(platform: Platform) -> None:
+    with Client(url=platform["entry"], api_key=platform["events"]) as client:
+        registered = [client.register({"user_id": f"py-event-{i}"}).id for i in range(3)]
+        client.delete(registered[0])
+        events: list[Event] = []
+        while len(events) < 4:
+            time.sleep(0.1)
+            events = list(client.events())
+        created = [event.data["id"] for event in events if event.type == "registration.created"]
+        assert sorted(created) == sorted(registered)
+        assert {event.type for event in events} == {"registration.created", "registration.deleted"}
+        assert all(re.fullmatch(r"evt_[\w-]{43}", event.id) for event in events)
+        assert list(client.events(after=events[-1].cursor)) == []
+        client.register({"user_id": "py-event-later"})
+        later: list[Event] = []
+        while not later:
+            time.sleep(0.1)
+            later = list(client.events(after=events[-1].cursor))
+        assert [event.type for event in later] == ["registration.created"]
 
 
 USERS = 1_000

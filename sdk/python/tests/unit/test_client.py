@@ -549,3 +549,68 @@ def test_revoking_a_key_ends_its_whole_line() -> None:
         client.register(ADA)
     platform.revoke_key("test", "1")
     assert platform.clients["test"].keys == {}
+
+
+def test_events_are_read_page_by_page_and_resumed(make: Make) -> None:
+    platform = FakePlatform()
+    client = make(platform)
+    ids = [client.register({"user_id": f"u{i}"}).id for i in range(101)]
+    client.register({"user_id": "u0"})
+    client.delete(ids[0])
+    platform.requests.clear()
+    events = client.events()
+    assert [event.data["id"] for event in events] == [*ids, ids[0]]
+    assert [event.type for event in events[-2:]] == ["registration.created", "registration.deleted"]
+    assert [request.path.rpartition("/")[2] for request in platform.requests] == ["0", "c100", "c102"]
+    # From any event on, none is missed, and less than a page is repeated.
+    for number in (0, 98, 99, 100):
+        left = [event.id for event in client.events(after=events[number].cursor)]
+        missing = [event.id for event in events[number + 1 :]]
+        assert left[-len(missing) :] == missing
+        assert len(left) - len(missing) < 100
+    assert client.events(after=events[-1].cursor) == []
+
+
+def test_a_wrong_cursor_is_refused_before_any_request(make: Make) -> None:
+    platform = FakePlatform()
+    client = make(platform)
+    for after in ("", "a/b", "x" * 513, None):
+        with pytest.raises(countersign.InvalidArgumentError):
+            client.events(after=after)
+    assert platform.requests == []
+    with pytest.raises(countersign.MalformedRequestError):
+        client.events(after="no-cursor")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {},
+        {"events": [], "next": "a b"},
+        {"events": [{}], "next": "c1"},
+        {
+            "events": [{"id": "x", "type": "x", "timestamp": "x", "data": {"client_id": "other"}}],
+            "next": "c1",
+        },
+    ],
+)
+def test_a_page_of_the_wrong_form_or_of_another_client_is_not_believed(make: Make, content: Any) -> None:
+    platform = FakePlatform()
+    client = make(platform)
+    platform.fault = lambda request: (
+        httpx.Response(200, json=content) if request.path.startswith("/v1/events/") else None
+    )
+    with pytest.raises(countersign.UnexpectedAnswerError):
+        client.events()
+
+
+def test_a_cursor_that_is_gone_says_so(make: Make) -> None:
+    platform = FakePlatform()
+    client = make(platform)
+    platform.fault = lambda request: (
+        platform.problem("cursor_gone")
+        if request.method == "GET" and (request.path.startswith("/v1/events/"))
+        else None
+    )
+    with pytest.raises(countersign.CursorGoneError):
+        client.events(after="c1")

@@ -29,7 +29,7 @@ def test_example(example: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 def test_there_are_examples() -> None:
-    assert len(EXAMPLES) == 7
+    assert len(EXAMPLES) == 8
 
 
 def test_the_table_of_errors_has_every_code_with_its_class() -> None:

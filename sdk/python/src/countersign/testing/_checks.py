@@ -40,6 +40,7 @@ STATUSES = {
     "not_found": 404,
     "registration_conflict": 409,
     "key_exists": 409,
+    "cursor_gone": 410,
     "body_too_large": 413,
     "unsupported_media_type": 415,
     "invalid_registration": 422,

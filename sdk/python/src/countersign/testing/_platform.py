@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -52,6 +53,7 @@ ENTRY = "https://api.example.com"
 _CLOCK_ERROR_MS = 2_000
 _NONCE_LIFE_MS = 300_000
 _WINDOW_MS = 60_000
+_PAGE = 100
 _KEY_LIFE_S = 90 * 24 * 3600
 _BRINGS_NONCE = frozenset(
     {
@@ -121,6 +123,8 @@ class FakePlatform(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self._used: set[str] = set()
         self._stored: dict[str, _Stored] = {}
         self._deleted_ms: dict[str, float] = {}
+        self._events: dict[str, list[dict[str, object]]] = {}
+        """Of each client, in one order for all Regions."""
         self._charged: dict[tuple[str, str, int], int] = {}
         self.api_key = self.add_client("test")
         """The API key of the client `test`."""
@@ -336,6 +340,8 @@ class FakePlatform(httpx.BaseTransport, httpx.AsyncBaseTransport):
             "created_at": created_at,
             "data": user,
         }
+        if before is None:
+            self._happened(seen, "registration.created", client_id, id=id)
         stored = self._stored.setdefault(key, _Stored(user, answer))
         self._deleted_ms.pop(key, None)
         headers = {
@@ -346,6 +352,8 @@ class FakePlatform(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self._json(201, stored.answer, headers)
 
     def _read(self, seen: Seen, verified: Verified) -> httpx.Response:
+        if seen.path.startswith("/v1/events/"):
+            return self._page(seen, verified)
         stored = self._stored.get(f"{verified.client.client_id}#{seen.path.rpartition('/')[2]}")
         if stored is None:
             raise RefusedError("not_found")
@@ -355,11 +363,33 @@ class FakePlatform(httpx.BaseTransport, httpx.AsyncBaseTransport):
             return httpx.Response(304, headers={**self._common(), **headers})
         return self._json(200, stored.answer, headers)
 
+    def _page(self, seen: Seen, verified: Verified) -> httpx.Response:
+        after = seen.path.rpartition("/")[2]
+        cursor = re.fullmatch(r"0|c(\d{1,15})", after, re.ASCII)
+        if cursor is None:
+            raise RefusedError("malformed_request", signed=True)
+        begin = int(cursor[1] or 0)
+        events = self._events.get(verified.client.client_id, [])[begin : begin + _PAGE]
+        following = f"c{begin + len(events)}" if events else after
+        return self._json(200, {"events": events, "next": following}, {"Cache-Control": "no-store"})
+
+    def _happened(self, seen: Seen, kind: str, client_id: str, **data: str) -> None:
+        version = f"{seen.region}.{self.now_ms:.0f}.{secrets.token_urlsafe(9)}"
+        event: dict[str, object] = {
+            "id": f"evt_{secrets.token_urlsafe(32)}",
+            "type": kind,
+            "timestamp": _iso(self.now_ms),
+            "data": {"client_id": client_id, **data, "version": version},
+        }
+        self._events.setdefault(client_id, []).append(event)
+
     def _delete(self, seen: Seen, verified: Verified) -> httpx.Response:
         key = f"{verified.client.client_id}#{seen.path.rpartition('/')[2]}"
         self._deleted_ms[key] = self.now_ms
         if self._stored.pop(key, None) is None:
             raise RefusedError("not_found")
+        client_id, id = key.split("#")
+        self._happened(seen, "registration.deleted", client_id, id=id)
         return httpx.Response(204, headers=self._common())
 
     def _roll_over(self, value: dict[str, object], verified: Verified) -> httpx.Response:
