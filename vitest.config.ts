@@ -15,6 +15,7 @@ const alone = [
   'test/lib/policy/policy.test.ts',
   'test/platform/rotate-bundle.test.ts',
   'test/platform/rotation-faults.test.ts',
+  'test/sdk/identity.test.ts',
   'test/{real,deploy,package}/**/*.test.ts',
 ];
 

@@ -86,12 +86,13 @@ export async function* listClients(
   } while (cursor !== undefined);
 }
 
+const NOTHING_TO_SEE: readonly AdminAction[] = ['proofs.revoke', 'tokens.revoke', 'events.rebuild'];
+
 /** @returns undefined if no command shows whether the change was made */
 function lookWith({ args }: Target, action: AdminAction, params: object): string | undefined {
   if (action.startsWith('tables.')) return `countersign registry show${args}`;
   if (action.startsWith('webhooks.')) return `countersign webhooks list${args}`;
-  if (action.startsWith('regions.') || action === 'proofs.revoke' || action === 'events.rebuild')
-    return undefined;
+  if (action.startsWith('regions.') || NOTHING_TO_SEE.includes(action)) return undefined;
   const { client_id, user_id } = params as { readonly client_id?: string; readonly user_id?: string };
   if (client_id === undefined) return `countersign clients list${args}`;
   if (user_id === undefined) return `countersign clients show ${client_id}${args}`;
@@ -104,9 +105,11 @@ const AGAIN = 'run the command again: that does no harm';
 /** The step after that look, or without one. An API key is shown only once, in the answer that was lost. */
 const AFTER_LOOK: { readonly [A in AdminAction]?: string } = {
   'clients.create': 'if the client is there, its API key is lost: give it another with clients rotate-key',
+  'clients.invite': 'if the client is there, its token is lost: invite it again',
   'clients.rotate-key': 'if it has a new key, that key is lost: rotate it again',
   'clients.revoke-key': 'to run it again does no harm',
   'proofs.revoke': AGAIN,
+  'tokens.revoke': AGAIN,
   'events.rebuild': AGAIN,
   'regions.evacuate': AGAIN,
   'regions.return': AGAIN,

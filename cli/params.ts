@@ -9,6 +9,7 @@ const TYPED: Readonly<{ [param: string]: string }> = {
   event: '--event',
   events: '--events',
   expires_at: '--expires-at',
+  expires_s: '--expires',
   id: 'the endpoint',
   jwk: '--jwk',
   limit: '--limit',
@@ -17,7 +18,9 @@ const TYPED: Readonly<{ [param: string]: string }> = {
   overlap_s: '--overlap',
   payload: '--payload',
   profile: '--profile',
+  scopes: '--scopes',
   since: '--since',
+  thumbprint: '--thumbprint',
   url: '--url',
 };
 

@@ -27,8 +27,9 @@ export function printClient(io: Io, { keys, limit, ...client }: ClientSummary): 
 }
 
 export function printClients(io: Io, clients: readonly ClientSummary[]): void {
-  const rows = clients.map(({ client_id, profile, disabled, limit, created_at, keys }) => [
+  const rows = clients.map(({ client_id, origin, profile, disabled, limit, created_at, keys }) => [
     client_id,
+    origin,
     profile,
     disabled ? 'disabled' : 'enabled',
     limit === null ? 'default' : String(limit),
@@ -39,7 +40,7 @@ export function printClients(io: Io, clients: readonly ClientSummary[]): void {
       .sort()
       .at(-1) ?? (keys.length > 0 ? 'all are revoked' : ''),
   ]);
-  printTable(io, ['client', 'profile', 'state', 'limit', 'created_at', 'key_expires_at'], rows);
+  printTable(io, ['client', 'origin', 'profile', 'state', 'limit', 'created_at', 'key_expires_at'], rows);
 }
 
 /**

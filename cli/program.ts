@@ -93,7 +93,7 @@ function tame(command: Command, io: Io, words: readonly string[]): void {
  * argument of each command that takes one.
  */
 function thumbprintLast(args: readonly string[]): string[] {
-  const isThumbprint = (word: string) => /^-[\w-]{42}$/.test(word);
+  const isThumbprint = (word: string) => /^-[\w-]{21}([\w-]{21})?$/.test(word);
   if (args.includes('--') || !args.some(isThumbprint)) return [...args];
   return [...args.filter((word) => !isThumbprint(word)), '--', ...args.filter(isThumbprint)];
 }

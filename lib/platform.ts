@@ -11,6 +11,7 @@ import {
   stackName,
 } from '../lambda/contract/names.ts';
 import { PURPOSES } from '../lambda/contract/purposes.ts';
+import { enrolmentPolicies } from './config/enrolment.ts';
 import type { ConfigInput } from './config/input.ts';
 import { checkLock, LOCK_CONTEXT, LOCK_FILE } from './config/lock.ts';
 import { type Config, readConfig } from './config/read.ts';
@@ -82,7 +83,11 @@ export class RegistrationPlatform extends Construct {
       Annotations.of(home).addInfo(
         `${LOCK_CONTEXT}=write has nothing to write: a stage of kind dev has no entry in ${LOCK_FILE}`,
       );
-    const bundles = buildBundles({ outdir: app.outdir, registrationSchema: config.registrationSchema });
+    const bundles = buildBundles({
+      outdir: app.outdir,
+      registrationSchema: config.registrationSchema,
+      enrolment: enrolmentPolicies(config.enrolment),
+    });
     const regions = config.regions.map(
       (region) => new RegionStack(app, stackName(stage, 'region', region.name), { config, region, bundles }),
     );

@@ -38,5 +38,6 @@ export async function showFirstUser(info: PlatformInfo, print: (line: string) =>
   step(4, 'the same request again', `${verdict(replayed)}  ${dim(`${code}: a nonce works only once`)}`);
 }
 
-const verdict = ({ status, ok }: Response): string => (ok ? green(String(status)) : red(String(status)));
+export const verdict = ({ status, ok }: Response): string =>
+  ok ? green(String(status)) : red(String(status));
 const short = (text: string): string => (text.length > 40 ? `${text.slice(0, 24)}…${text.slice(-8)}` : text);

@@ -1,6 +1,6 @@
 /**
- * `npm start`: runs the platform on this machine until Ctrl-C, registers a first user, and suggests the next
- * steps.
+ * `npm start`: runs the platform on this machine until Ctrl-C, registers a first user, shows a standard
+ * client, and suggests the next steps.
  */
 import { once } from 'node:events';
 import { interruption } from './interruption.ts';
@@ -11,6 +11,7 @@ const options = parseOptions(process.argv.slice(2));
 const interrupted = interruption();
 // Load the slow modules only now, so that a wrong flag or --help is answered at once.
 const { showFirstUser } = await import('./demo.ts');
+const { showStandardClient } = await import('./demo-oauth.ts');
 const { openLocalFiles } = await import('./local-files.ts');
 const { startPlatform } = await import('./platform.ts');
 const { showNextSteps, showReady } = await import('./terminal.ts');
@@ -39,7 +40,11 @@ async function run(): Promise<void> {
     });
     try {
       if (!json) showReady(platform.info, options.consistency, performance.now() - startedMs);
-      if (demo) await showFirstUser(platform.info, json ? () => {} : console.log);
+      if (demo) {
+        const print = json ? () => {} : console.log;
+        await showFirstUser(platform.info, print);
+        await showStandardClient(platform.info, print);
+      }
       files!.announce(platform.info, platform.controlToken);
       if (json) process.stdout.write(`${JSON.stringify(platform.info)}\n`);
       else showNextSteps(platform.info, files!);

@@ -59,7 +59,12 @@ export interface AwsClients {
   readonly lambda: LambdaClient;
   readonly cloudwatch: CloudWatchClient;
   /** What the serving functions use, as on AWS. */
-  readonly functions: { readonly dynamodb: Dynamodb; readonly secrets: Secrets };
+  readonly functions: {
+    readonly dynamodb: Dynamodb;
+    readonly secrets: Secrets;
+    /** For the tables of another Region. */
+    readonly dynamodbIn: (region: string) => Dynamodb;
+  };
   /** Closes their connections. */
   destroy(): void;
 }
@@ -75,11 +80,17 @@ export function createRegion(
   const aws = awsClients(awsEndpoint, name);
   const env = servingEnvironment({ stage: STAGE, region: name, baseUrl: url, oauth: OAUTH, ...served });
   const { dynamodb, secrets } = aws.functions;
-  const handlers = createFunctions({ env, nowMs, log, dynamodb, secrets }, compileSchema(defaultSchema), {
-    ...{ guard: LOOPBACK_TOO, resolve: resolveLoopback },
-    // Timers of the platform take the place of the queue.
-    wake: async () => {},
-  });
+  const handlers = createFunctions(
+    { env, nowMs, log, dynamodb, secrets },
+    compileSchema(defaultSchema),
+    {
+      ...{ guard: LOOPBACK_TOO, resolve: resolveLoopback },
+      // Timers of the platform take the place of the queue.
+      wake: async () => {},
+    },
+    undefined,
+    aws.functions.dynamodbIn,
+  );
   const invoke = (each: FunctionName, event: unknown) =>
     (handlers[each] as LambdaHandler)(event, { awsRequestId: randomUUID() });
   return {
@@ -117,7 +128,13 @@ export function awsClients(endpoint: string, region: string): AwsClients {
       throwOnRequestTimeout: true,
     },
   };
-  const functions = { dynamodb: dynamodbClient(target, LIMITS), secrets: secretsClient(target, LIMITS) };
+  const others = new Map<string, ReturnType<typeof dynamodbClient>>();
+  const dynamodbIn = (other: string) => {
+    const client = others.get(other) ?? dynamodbClient({ ...target, region: other }, LIMITS);
+    others.set(other, client);
+    return client;
+  };
+  const functions = { dynamodb: dynamodbIn(region), secrets: secretsClient(target, LIMITS), dynamodbIn };
   return {
     dynamodb: forDynamodb(new DynamoDBClient(options)),
     secrets: forSecrets(new SecretsManagerClient(options)),
@@ -126,7 +143,7 @@ export function awsClients(endpoint: string, region: string): AwsClients {
     functions,
     destroy() {
       httpAgent.destroy();
-      functions.dynamodb.destroy();
+      for (const client of others.values()) client.destroy();
       functions.secrets.destroy();
     },
   };

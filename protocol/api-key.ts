@@ -1,7 +1,6 @@
 /** API keys: derived, never stored (docs/protocol.md, "API key"). */
-import { hkdfSync } from 'node:crypto';
-import { crc32 } from 'node:zlib';
-import { base62, lengthPrefixed } from './bytes.ts';
+import { lengthPrefixed } from './bytes.ts';
+import { deriveToken, parseToken } from './derived-token.ts';
 
 /**
  * `strict`: a proof binds the whole request. `basic`: a proof that any JWT library makes, which does not bind
@@ -24,7 +23,7 @@ export interface DeriveApiKey extends ApiKeyParts {
 }
 
 const PREFIX = { strict: 'csk', basic: 'csb' } as const;
-const API_KEY = /^(cs[kb])_([a-z][a-z0-9-]{2,31})_([1-9][0-9]{0,8})_([0-9A-Za-z]{43})_([0-9A-Za-z]{6})$/;
+const PREFIXES = Object.values(PREFIX);
 
 /**
  * Derives a key (HKDF-SHA-256, RFC 5869). The whole string, in UTF-8, is the client's HMAC key.
@@ -33,21 +32,19 @@ const API_KEY = /^(cs[kb])_([a-z][a-z0-9-]{2,31})_([1-9][0-9]{0,8})_([0-9A-Za-z]
  */
 export function deriveApiKey({ root, salt, clientId, generation, profile }: DeriveApiKey): string {
   const info = lengthPrefixed('countersign/api-key/v1', clientId, String(generation), profile);
-  const bytes = Buffer.from(hkdfSync('sha256', root, salt, info, 32));
-  const secret = base62(BigInt(`0x${bytes.toString('hex')}`), 43);
-  const unchecked = `${PREFIX[profile]}_${clientId}_${generation}_${secret}`;
-  return `${unchecked}_${checksum(unchecked)}`;
+  return deriveToken({ prefix: PREFIX[profile], clientId, number: generation }, { root, salt, info });
 }
 
 /** @returns the parts of a key, or undefined where its form or its checksum is wrong */
 export function parseApiKey(text: string): ApiKeyParts | undefined {
-  const [, prefix, clientId, generation, , check] = API_KEY.exec(text) ?? [];
-  if (clientId === undefined || checksum(text.slice(0, text.lastIndexOf('_'))) !== check) return undefined;
-  return {
-    clientId,
-    generation: Number(generation),
-    profile: prefix === PREFIX.strict ? 'strict' : 'basic',
-  };
+  const token = parseToken(text, PREFIXES);
+  return (
+    token && {
+      clientId: token.clientId,
+      generation: token.number,
+      profile: token.prefix === PREFIX.strict ? 'strict' : 'basic',
+    }
+  );
 }
 
 const STRICT_PREFIX = `${PREFIX.strict}_`;
@@ -68,7 +65,3 @@ export function findStrictKey(text: string): ApiKeyParts | undefined {
 
 /** Whether a text is meant as a strict key, correctly spelled or not: a strict key must not travel. */
 export const looksLikeStrictKey = (text: string): boolean => text.startsWith(STRICT_PREFIX);
-
-function checksum(unchecked: string): string {
-  return base62(BigInt(crc32(unchecked)), 6);
-}

@@ -1,6 +1,7 @@
 /** A client as the platform knows it, and the keys that may have signed a proof. */
 import type { JWK } from 'jose';
 import type { Profile } from './api-key.ts';
+import type { Invite } from './oauth/invite.ts';
 
 /** One generation of a client's credential: an API key or a key pair's public half. */
 export type ClientKey = DerivedKey | BroughtKey;
@@ -30,6 +31,9 @@ interface BroughtKey extends BaseKey {
   readonly jwk: JWK;
 }
 
+/** How a client came to be, if no operator created it. */
+export type ClientOrigin = 'invite' | 'enrolment';
+
 export interface ClientRecord {
   readonly clientId: string;
   readonly profile: Profile;
@@ -40,6 +44,10 @@ export interface ClientRecord {
   readonly limit: number | null;
   /** What its access tokens may be for. Absent: `DEFAULT_SCOPES`. */
   readonly scopes?: readonly string[];
+  /** Absent: an operator created it. */
+  readonly origin?: ClientOrigin;
+  /** Its one invite, redeemed or not. */
+  readonly invite?: Invite;
   readonly createdAtMs: number;
   readonly keys: readonly ClientKey[];
   /** Kids of the generations that an operator revoked. */

@@ -45,6 +45,7 @@ function buildSdk(directory: string): void {
   const names = [
     ...['index', 'schema/index', 'testing/index', 'webhooks/index', 'webhooks/dynamodb'],
     ...['transport/browser', 'transport/node', 'opentelemetry/none', 'opentelemetry/node'],
+    ...['identity/none', 'identity/node'],
   ];
   const entries = names.map((name) => `${from}/${name}.ts`);
   // The same modules, under their compiled names.

@@ -1,8 +1,9 @@
-/** `countersign clients`: create, show, list, update, rotate-key, disable, enable, delete. */
+/** `countersign clients`: create, invite, show, list, update, rotate-key, disable, enable, delete. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts';
+import { isScope } from '../../protocol/oauth/scope.ts';
 import { invokeAdmin, listClients, Refused } from '../admin.ts';
 import { askAtOnce, PATIENCE_MS } from '../ask.ts';
 import { everywhere, type Outcome } from '../everywhere.ts';
@@ -25,6 +26,19 @@ interface CredentialOptions {
 interface CreateOptions extends Options, CredentialOptions {
   readonly profile: 'strict' | 'basic';
   readonly limit?: number;
+  readonly scopes?: readonly string[];
+}
+
+interface InviteOptions extends Options {
+  readonly expires?: number;
+  readonly thumbprint?: string;
+  readonly limit?: number;
+  readonly scopes?: readonly string[];
+}
+
+interface UpdateOptions extends Options {
+  readonly limit?: number | 'default';
+  readonly scopes?: readonly string[];
 }
 
 interface RotateKeyOptions extends Options, CredentialOptions {
@@ -54,6 +68,14 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
         'a public JWK with alg, instead of an API key: the client keeps the private key',
       );
 
+  const scopes = () =>
+    new Option(
+      '--scopes <scopes>',
+      'what its access tokens may be for, separated by commas, e.g. registrations:read,orders:write',
+    ).argParser(parseScopes);
+  const limit = () =>
+    new Option('--limit <signatures>', `${LIMIT_IN} (default: the platform's limit)`).argParser(parseLimit);
+
   addCredentialOptions(
     add(
       'create [name]',
@@ -62,8 +84,25 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
       oneClient,
     )
       .addOption(profile().default('strict'))
-      .option('--limit <signatures>', `${LIMIT_IN} (default: the platform's limit)`, parseLimit),
+      .addOption(limit())
+      .addOption(scopes()),
   ).action((name: string | undefined, options: CreateOptions) => create(name, options));
+
+  add(
+    'invite <name>',
+    'Let a client register one key of its own, by a token that is shown only once.',
+    'invite my-service --expires 1h --json | jq -r .initial_access_token',
+    oneClient,
+  )
+    .option('--expires <time>', 'how long the token works, e.g. 30m, 1h, 7d (default: 1h)', parseTime)
+    .option(
+      '--thumbprint <thumbprint>',
+      'RFC 7638 thumbprint of the only key that may use it',
+      parseThumbprint,
+    )
+    .addOption(limit())
+    .addOption(scopes())
+    .action(invite);
 
   add('show <name>', 'Show a client and its keys.', 'show my-service', oneClient).action(
     async (client_id: string, options: Options) => {
@@ -81,25 +120,36 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   ).action(list);
 
   add('update <name>', 'Change a client.', 'update my-service --limit 600', oneClient)
-    .requiredOption(
-      '--limit <signatures>',
-      `${LIMIT_IN}; \`default\` for the platform's limit`,
-      (text: string) => (text === 'default' ? text : parseLimit(text)),
+    .option('--limit <signatures>', `${LIMIT_IN}; \`default\` for the platform's limit`, (text: string) =>
+      text === 'default' ? text : parseLimit(text),
     )
-    .action((client_id: string, options: Options & { limit: number | 'default' }) =>
-      everywhere(
+    .addOption(scopes())
+    .action((client_id: string, { limit, scopes, ...options }: UpdateOptions) => {
+      if (limit === undefined && scopes === undefined) throw usage('give --limit, --scopes or both');
+      const changes = {
+        ...(limit !== undefined && { limit: limit === 'default' ? null : limit }),
+        ...(scopes && { scopes }),
+      };
+      return everywhere(
         io,
         setExit,
         options,
         'clients.update',
-        { client_id, limit: options.limit === 'default' ? null : options.limit },
+        { client_id, ...changes },
         {
           json: (client) => ({ client: client ?? null }),
           text: (client) =>
-            `the limit of ${client_id} is ${client.limit === null ? "the platform's" : `${client.limit} ${LIMIT_IN}`}`,
+            [
+              ...(limit === undefined
+                ? []
+                : [
+                    `the limit of ${client_id} is ${client.limit === null ? "the platform's" : `${client.limit} ${LIMIT_IN}`}`,
+                  ]),
+              ...(scopes ? [`the scopes of ${client_id} are ${client.scopes.join(', ') || 'none'}`] : []),
+            ].join('; '),
         },
-      ),
-    );
+      );
+    });
 
   addCredentialOptions(
     add(
@@ -174,16 +224,36 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   }
 
   async function create(client_id: string | undefined, options: CreateOptions): Promise<void> {
-    const { profile, limit } = options;
+    const { profile, limit, scopes } = options;
     const created = await invokeFirst(options, 'clients.create', {
       ...(client_id !== undefined && { client_id }),
       profile,
       ...(limit !== undefined && { limit }),
+      ...(scopes && { scopes }),
       ...credential(options),
     });
     if (options.json) printJson(io, created);
     else printFields(io, { ...created });
     warnOnce(created.api_key);
+  }
+
+  /** Runs in one Region only: in two it would make two invites, of which the second ends the first. */
+  async function invite(client_id: string, options: InviteOptions): Promise<void> {
+    const { expires, thumbprint, limit, scopes } = options;
+    const invited = await invokeFirst(options, 'clients.invite', {
+      client_id,
+      ...(expires !== undefined && { expires_s: expires }),
+      ...(thumbprint !== undefined && { thumbprint }),
+      ...(limit !== undefined && { limit }),
+      ...(scopes && { scopes }),
+    });
+    if (options.json) printJson(io, invited);
+    else printFields(io, { ...invited });
+    io.stderr.write(
+      thumbprint === undefined
+        ? `The token is shown only once. Until somebody uses it, whoever finds it can register as ${client_id}: treat it like a key.\n`
+        : 'The token is shown only once. Only the key with that thumbprint can use it.\n',
+    );
   }
 
   /** Runs in one Region only: in two it would make two new generations. */
@@ -242,6 +312,17 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
 function parseLimit(text: string): number {
   if (/^[1-9]\d{0,8}$/.test(text)) return Number(text);
   throw new InvalidArgumentError('It must be a whole number of at least 1, and of at most 9 digits.');
+}
+
+function parseScopes(text: string): readonly string[] {
+  const scopes = text.split(',');
+  if (scopes.every(isScope)) return [...new Set(scopes)];
+  throw new InvalidArgumentError('It must be names of scopes, separated by commas, e.g. registrations:read.');
+}
+
+function parseThumbprint(text: string): string {
+  if (/^[\w-]{43}$/.test(text)) return text;
+  throw new InvalidArgumentError('It must be the SHA-256 thumbprint of a JWK: 43 characters of base64url.');
 }
 
 /** @throws CliError where the file holds no JWK, or a private key. The message never quotes the file. */

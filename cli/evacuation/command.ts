@@ -17,6 +17,7 @@ import {
 import { addTargetOptions, findTarget, type Target, type TargetOptions } from '../target.ts';
 import { parseSince, parseTime } from '../time.ts';
 import { waitForAlarm } from './alarm.ts';
+import { unheard } from './heard.ts';
 import {
   describe,
   type Flag,
@@ -198,6 +199,8 @@ interface Outcome {
   readonly alarmSeen: boolean;
   /** The endpoints that another Region delivers to from now on; undefined where that was not done. */
   readonly moved: readonly string[] | undefined;
+  /** The Regions that do not show that yet. */
+  readonly unheardIn: readonly string[];
   readonly interrupted: boolean;
 }
 
@@ -222,6 +225,7 @@ async function changeFlags(
   const done = new Set<string>();
   let alarmSeen = false;
   let moved: readonly string[] | undefined;
+  let unheardIn: readonly string[] = [];
   let interrupted = false;
   const attempt = async (at: string, work: () => Promise<unknown>): Promise<boolean> => {
     try {
@@ -286,6 +290,8 @@ async function changeFlags(
       const { since } = options;
       const params = { from: region, to: keeper, ...(since !== undefined && { since }) };
       ({ moved } = await invokeAdmin(target, keeper, 'webhooks.move', params, limit));
+      const regions = stands.get(region) === 'set' ? [keeper, region] : [keeper];
+      unheardIn = await unheard(target, { moved, holder: keeper, regions, pollMs, signal: limit });
     });
   if (done.has(keeper) && !interrupted)
     alarmSeen = await attempt(`alarm in ${keeper}`, () =>
@@ -298,7 +304,7 @@ async function changeFlags(
         signal,
       }),
     );
-  return { errors, stands, done, alarmSeen, moved, interrupted };
+  return { errors, stands, done, alarmSeen, moved, unheardIn, interrupted };
 }
 
 /** Asks, changes the flags, and reports: the state, also where only a part was done. */
@@ -312,8 +318,9 @@ async function run(
 ): Promise<void> {
   const { region, keeper } = seen;
   if (!options.yes) await confirm(io, region, 'nothing was done');
-  const { errors, stands, done, alarmSeen, moved, interrupted } = await interruptible(io, (signal) =>
-    changeFlags(io, name, target, seen, options, signal),
+  const { errors, stands, done, alarmSeen, moved, unheardIn, interrupted } = await interruptible(
+    io,
+    (signal) => changeFlags(io, name, target, seen, options, signal),
   );
   if (errors.length > 0) setExit(interrupted ? EXIT.interrupted : EXIT.failed);
   const [inKeeper, own] = [stands.get(keeper)!, stands.get(region)!];
@@ -328,6 +335,12 @@ async function run(
     io.stdout.write(`${region}: the flag is ${CHANGED[name]} in ${[...done].join(', ')}\n`);
   if (!options.json && moved && moved.length > 0)
     io.stdout.write(`${keeper} delivers callbacks to ${moved.join(', ')} from now on\n`);
+  if (unheardIn.length > 0)
+    io.stderr.write(
+      `${unheardIn.join(' and ')} did not show this yet: until that changes, a Region that goes on delivers, too, ` +
+        'and events come twice, with the same ids. Look: countersign webhooks list' +
+        `${target.args}\n`,
+    );
   for (const { at, error } of errors) io.stderr.write(`error: ${at}: ${error}\n`);
   if (errors.length === 0) return;
   for (const line of left(region, keeper, inKeeper, own)) io.stderr.write(`${line}\n`);

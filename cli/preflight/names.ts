@@ -3,6 +3,7 @@ import type { DeployPlan, PlannedRegion } from '../../lambda/contract/deploy-pla
 import { evacuationFunctionName } from '../../lambda/contract/evacuation.ts';
 import {
   deliverName,
+  enrolmentSweepName,
   findStreamName,
   functionName,
   functionsOf,
@@ -27,12 +28,14 @@ import { day, fail, type Outcome, ok } from './outcome.ts';
  * @param generations the Region's; they are part of the names of its tables
  * @param several whether the stage has other Regions: then this one keeps the evacuation flag of one
  * @param oauth whether the stage has OAuth
+ * @param enrols whether instances enrol, and the Region sweeps their keys
  */
 export const namesOf = (
   stage: string,
   generations: Generations,
   several: boolean,
   oauth = false,
+  enrols = false,
 ): [Kind, string][] => [
   ...(Object.keys(TABLES) as TableKind[]).map((kind): [Kind, string] => [
     'table',
@@ -45,6 +48,7 @@ export const namesOf = (
   ['function', outboxName(stage)],
   ['function', deliverName(stage)],
   ['function', findStreamName(stage)],
+  ...(enrols ? [['function', enrolmentSweepName(stage)] satisfies [Kind, string]] : []),
   ...(several ? [['function', evacuationFunctionName(stage)] satisfies [Kind, string]] : []),
 ];
 
@@ -52,7 +56,17 @@ const GLOBAL = (Object.keys(TABLES) as TableKind[]).filter((kind) => TABLES[kind
 
 /** @param home the home Region: its stack owns the replicas in the other Regions */
 export async function checkNames(
-  { stage, kind: stageKind, regions, keysManagedBy, tableGeneration, otherTables, oauth }: DeployPlan,
+  {
+    stage,
+    kind: stageKind,
+    regions,
+    keysManagedBy,
+    tableGeneration,
+    otherTables,
+    oauth,
+    enrols,
+    homeRegion,
+  }: DeployPlan,
   { name: region, ledgerGeneration, kmsKeyArn }: PlannedRegion,
   here: Region,
   home: Region,
@@ -70,7 +84,13 @@ export async function checkNames(
   const others = otherTables?.regions.includes(region)
     ? GLOBAL.map((kind): [Kind, string] => ['table', tableName(stage, kind, otherTables.generation)])
     : [];
-  const own = namesOf(stage, { ledgerGeneration, tableGeneration }, regions.length > 1, oauth);
+  const own = namesOf(
+    stage,
+    { ledgerGeneration, tableGeneration },
+    regions.length > 1,
+    oauth,
+    enrols && region === homeRegion,
+  );
   // The stage's key is retained with its alias, also where a Region was removed.
   const alias: [Kind, string][] =
     stageKind === 'prod' && kmsKeyArn === undefined ? [['alias', keyAlias(stage)]] : [];

@@ -1,4 +1,4 @@
-/** `countersign revoke`: revokes an unused proof, a client, or a client's key. */
+/** `countersign revoke`: revokes an unused proof, an access token, a client, or a client's key. */
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -14,7 +14,9 @@ import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 type Options = TargetOptions & { readonly json?: true };
 
 export function revokeCommand(io: Io, setExit: SetExit): Command {
-  const revoke = new Command('revoke').description('Take back a proof, a client, or a key of a client.');
+  const revoke = new Command('revoke').description(
+    'Take back a proof, a token, a client, or a key of a client.',
+  );
   const add = (usage: string, description: string, example: string) =>
     addTargetOptions(checkClientNames(revoke.command(usage).description(description)))
       .option('--json', 'print one JSON document')
@@ -25,6 +27,26 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
     'Use up the nonce of an unused proof, so that nobody can use the proof; - reads it from standard input.',
     'proof leaked.jwt',
   ).action(revokeProof);
+
+  add(
+    'token <jti>',
+    'Refuse an access token in every Region at once; its claim jti names it.',
+    'token 3Xm9T0rVvq1bYk7u2cLw8A',
+  ).action((jti: string, options: Options) =>
+    everywhere(
+      io,
+      setExit,
+      options,
+      'tokens.revoke',
+      { jti },
+      {
+        json: (token) => ({ token: token ?? null }),
+        text: () => `token ${jti} is revoked`,
+        left: (regions) => `the token may still be used in ${regions}; run the command again`,
+        atOnce: true,
+      },
+    ),
+  );
 
   add(
     'client <name>',

@@ -1,6 +1,6 @@
 /** `countersign webhooks`: create, list, update, delete, test, failures, replay. */
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { AdminAction, AdminActions, FailedEvent, ShownEndpoint } from '../../lambda/contract/admin.ts';
+import type { FailedEvent, ShownEndpoint } from '../../lambda/contract/admin.ts';
 import { isClientId } from '../../protocol/client-id.ts';
 import { invokeAdmin } from '../admin.ts';
 import {
@@ -17,7 +17,7 @@ import { pause } from '../pause.ts';
 import { printFields, printTable } from '../print.ts';
 import { addTargetOptions, collect, findTarget, type TargetOptions } from '../target.ts';
 import { parseSince } from '../time.ts';
-import { listEndpoints } from './list.ts';
+import { type Holder, holderOf, listEndpoints } from './list.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 
@@ -99,7 +99,7 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
 
   add('delete <endpoint>', 'Delete an endpoint.', 'delete ep_4fzQhT1mVb8kLr2s').action(
     async (id: string, options: Options) =>
-      print(options, await ask(options, 'webhooks.delete', { id }), `${id} is deleted`),
+      print(options, await (await holder(options, id)).ask('webhooks.delete', { id }), `${id} is deleted`),
   );
 
   add(
@@ -124,14 +124,8 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     .action(replay);
   return webhooks;
 
-  function ask<A extends AdminAction>(
-    options: Options,
-    action: A,
-    params: AdminActions[A]['params'],
-    signal?: AbortSignal,
-  ): Promise<AdminActions[A]['result']> {
-    const target = findTarget(options, io);
-    return invokeAdmin(target, target.regions[0]!, action, params, signal);
+  function holder(options: Options, id: string, signal?: AbortSignal): Promise<Holder> {
+    return holderOf(findTarget(options, io), id, signal);
   }
 
   function print(options: Options, result: object, line: string): void {
@@ -144,7 +138,8 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     const whose = client === undefined ? { all: true as const } : { client };
     const { events, ...form } = settings(options);
     const params = { ...whose, url, ...form, ...(events && { events }) };
-    const created = await ask(options, 'webhooks.create', params);
+    const target = findTarget(options, io);
+    const created = await invokeAdmin(target, target.regions[0]!, 'webhooks.create', params);
     if (options.json) printJson(io, created);
     else printFields(io, created);
     warnOnce();
@@ -174,7 +169,8 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     };
     if (Object.keys(changes).length === 0)
       throw usage('give --url, --events, --payload, --enable, --disable or --new-secret');
-    const { secret, ...updated } = await ask(options, 'webhooks.update', { id, ...changes });
+    const { ask } = await holder(options, id);
+    const { secret, ...updated } = await ask('webhooks.update', { id, ...changes });
     const shown = secret === undefined ? updated : { ...updated, secret };
     print(
       options,
@@ -187,12 +183,13 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
   async function test(id: string, options: Options): Promise<void> {
     const pollMs = io.pollMs ?? 1_000;
     const ping = await interruptible(io, async (signal) => {
+      const { ask } = await holder(options, id, signal);
       const last = async () => {
-        const { endpoints } = await ask(options, 'webhooks.list', {}, signal);
+        const { endpoints } = await ask('webhooks.list', {});
         return endpoints.find((endpoint) => endpoint.id === id)?.ping;
       };
       const before = await last();
-      await ask(options, 'webhooks.test', { id }, signal);
+      await ask('webhooks.test', { id });
       for (let waitedMs = 0; waitedMs < PING_MS; waitedMs += pollMs) {
         const result = await last();
         if (result && result.at !== before?.at) return result;
@@ -207,11 +204,12 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
   }
 
   async function failures(id: string, options: Options): Promise<void> {
+    const { ask } = await holder(options, id);
     const all: FailedEvent[] = [];
     let after: string | undefined;
     do {
       const params = { id, ...(after !== undefined && { after }) };
-      const page = await ask(options, 'webhooks.failures', params);
+      const page = await ask('webhooks.failures', params);
       all.push(...page.failures);
       after = page.next;
     } while (after !== undefined);
@@ -226,19 +224,15 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
       );
   }
 
-  /** Only the Region that delivers knows the order of the endpoint's events. */
   async function replay(id: string, { since, event, ...options }: ReplayOptions): Promise<void> {
     if ((since === undefined) === (event === undefined)) throw usage('give --since TIME, or --event ID');
-    const target = findTarget(options, io);
-    const { endpoints } = await ask(options, 'webhooks.list', {});
-    const holder = endpoints.find((endpoint) => endpoint.id === id)?.holder ?? target.regions[0]!;
-    if (!target.regions.includes(holder)) throw usage(`${holder} delivers to ${id}: add it to --region`);
     const which = since === undefined ? { event: event! } : { since };
-    const result = await invokeAdmin(target, holder, 'webhooks.replay', { id, ...which });
+    const { region, ask } = await holder(options, id);
+    const result = await ask('webhooks.replay', { id, ...which });
     print(
       options,
       { id, ...result },
-      `${holder} sends ${event ?? `what happened since ${since}`} to ${id} again; webhooks list shows how it goes`,
+      `${region} sends ${event ?? `what happened since ${since}`} to ${id} again; webhooks list shows how it goes`,
     );
   }
 

@@ -6,7 +6,8 @@
 import { randomUUID } from 'node:crypto';
 import type { AttributeValue, UpdateItemCommandInput } from '@aws-sdk/client-dynamodb';
 import type { Profile } from '../../protocol/api-key.ts';
-import type { ClientKey, ClientRecord } from '../../protocol/client.ts';
+import type { ClientKey, ClientOrigin, ClientRecord } from '../../protocol/client.ts';
+import type { Invite } from '../../protocol/oauth/invite.ts';
 import { DELETED, KEY, NEXT, RECORD, REVOKED, STATE } from '../contract/items.ts';
 import {
   DeleteItemCommand,
@@ -17,7 +18,17 @@ import {
   UpdateItemCommand,
 } from './aws/commands.ts';
 import { call } from './call.ts';
-import { type Item, numberOf, present, randomPause, textOf, writeGlobal } from './dynamodb.ts';
+import {
+  invitedKeyItem,
+  inviteItem,
+  isOf,
+  isRecord,
+  keyItem,
+  type Named,
+  recordItem,
+  toRecord,
+} from './client-items.ts';
+import { type Item, randomPause, textOf, writeGlobal } from './dynamodb.ts';
 
 /** All that the request path needs of the table. */
 export interface ClientReader {
@@ -36,12 +47,21 @@ export interface Clients extends ClientReader {
   create(
     client: Omit<ClientRecord, 'disabled' | 'revoked'>,
   ): Promise<'created' | 'client_exists' | 'key_exists'>;
+  /**
+   * Makes the record of a client whose instances enrol. What an operator said of its name stays: it is
+   * disabled if it was.
+   *
+   * @returns whether this call made it
+   */
+  enrol(client: Omit<ClientRecord, 'disabled' | 'revoked' | 'keys'>): Promise<boolean>;
   /** @returns whether there is or was such a client */
   known(clientId: string): Promise<boolean>;
   /** @returns whether there is such a client, and still the same */
   setDisabled(clientId: string, disabled: boolean, nowMs: number): Promise<boolean>;
   /** @param limit null for the platform's default @returns whether there is such a client */
   setLimit(clientId: string, limit: number | null): Promise<boolean>;
+  /** @returns whether there is such a client */
+  setScopes(client: Named, scopes: readonly string[]): Promise<boolean>;
   /** @returns whether there is such a client */
   setProfile(client: Named, profile: Profile): Promise<boolean>;
   /** @returns whether the client had no such key yet */
@@ -63,16 +83,31 @@ export interface Clients extends ClientReader {
   /** @returns whether the client has such a key */
   revokeKey(clientId: string, kid: string, nowMs: number): Promise<boolean>;
   /**
-   * Its name stays known, and every public key that it brought stays revoked. @returns whether there was such
-   * a client
+   * Gives a client an invite, in place of one that nobody has redeemed yet.
+   *
+   * @param replaced the client's invite as it was read
+   * @returns whether it has this one now
    */
-  remove(clientId: string, nowMs: number): Promise<boolean>;
+  putInvite(client: Named, invite: Invite, replaced: Invite | undefined, nowMs: number): Promise<boolean>;
+  /**
+   * Redeems an invite for one key, which is then the client's first. It can be repeated for the same key.
+   *
+   * @returns whether the invite names this key now
+   */
+  redeemInvite(client: Named, invite: Invite, key: ClientKey, nowMs: number): Promise<boolean>;
+  /**
+   * Its name stays known, and every public key that it brought stays revoked.
+   *
+   * @param by a client that deletes itself, or that enrols again, stays disabled where it is. @default
+   * operator
+   * @returns whether there was such a client
+   */
+  remove(clientId: string, nowMs: number, by?: 'operator' | 'client'): Promise<boolean>;
   /** @returns one page of names, in no order, and where the next one begins */
   list(limit: number, after?: Place): Promise<{ clientIds: string[]; next?: Place }>;
 }
 
-/** A client as it was read. One that is created again under its name has another salt. */
-type Named = Pick<ClientRecord, 'clientId' | 'salt'>;
+const ENROLLED: ClientOrigin = 'enrolment';
 
 /** Of an item of the table. */
 export interface Place {
@@ -82,9 +117,6 @@ export interface Place {
 
 /** Attributes of which each write of an item that a deletion drops gives it a new value. */
 const WRITE_MARKS = ['salt', 'changed_at', 'revoked_at', 'deleted_at', 'asked_at'] as const;
-
-/** Issuer of a generation that no other generation issued. It is not the form of a kid. */
-const OPERATOR = 'operator';
 
 export const createClientReader = (dynamodb: Dynamodb, table: string): ClientReader => ({
   load: async (clientId) => toRecord(clientId, await itemsOf(dynamodb, table, clientId)),
@@ -155,6 +187,14 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
     return put({ ...item, w }, 'attribute_not_exists(pk) OR w = :w', { ':w': w });
   };
 
+  /** Changes the record of this client, and not that of a later one of its name. */
+  const setRecord = ({ clientId, salt }: Named, name: 'profile' | 'scopes', value: string) =>
+    update(clientId, RECORD, {
+      UpdateExpression: `SET ${name} = :value`,
+      ConditionExpression: 'salt = :salt',
+      ExpressionAttributeValues: { ':value': { S: value }, ':salt': { B: salt } },
+    });
+
   /**
    * Writes an item of the client that was read, unless a later client of that name has written it since.
    *
@@ -183,10 +223,16 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
    * Drops everything but the record. A public key that the client brought is revoked: a later client may
    * bring it again.
    */
-  async function clear(clientId: string, found: readonly Item[], nowMs: number): Promise<void> {
+  async function clear(
+    clientId: string,
+    found: readonly Item[],
+    nowMs: number,
+    keepsState = false,
+  ): Promise<void> {
     for (const item of found) {
       const sk = textOf(item, 'sk');
       if (sk.startsWith(KEY) && item.jwk) await revoke(clientId, sk.slice(KEY.length), nowMs);
+      if (keepsState && sk === STATE) continue;
       if (!isRecord(item) && !isBroughtKeysRevocation(sk)) await drop(item);
     }
   }
@@ -221,14 +267,7 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
         client.keys.some(({ kid, jwk }) => jwk && (used.includes(REVOKED + kid) || used.includes(KEY + kid)))
       )
         return 'key_exists';
-      const made = await putOnce({
-        pk: { S: client.clientId },
-        sk: { S: RECORD },
-        profile: { S: client.profile },
-        salt: { B: client.salt },
-        created_at: { N: String(client.createdAtMs) },
-        ...(client.limit !== null && { limit: { N: String(client.limit) } }),
-      });
+      const made = await putOnce(recordItem(client));
       if (!made) return 'client_exists';
       const own = { ':salt': { B: client.salt } };
       for (const key of client.keys)
@@ -238,13 +277,18 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       return 'created';
     },
 
+    enrol: (client) => putOnce(recordItem({ ...client, keys: [] })),
+
     known: async (clientId) => (await items(clientId)).length > 0,
 
     async setDisabled(clientId, disabled, nowMs) {
       const found = await items(clientId);
-      const salt = found.find(isRecord)?.salt;
-      if (!salt) return false;
-      return putOf(salt, found, STATE, { disabled: { BOOL: disabled }, changed_at: { N: String(nowMs) } });
+      const record = found.find(isRecord);
+      if (!record?.salt) return false;
+      const state = { disabled: { BOOL: disabled }, changed_at: { N: String(nowMs) } };
+      // Of a client that enrols it is said of the name, whichever record that has.
+      if (record.origin?.S === ENROLLED) return put({ pk: record.pk!, sk: { S: STATE }, ...state });
+      return putOf(record.salt, found, STATE, state);
     },
 
     async setLimit(clientId, limit) {
@@ -256,15 +300,10 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       });
     },
 
-    async setProfile({ clientId, salt }, profile) {
-      return update(clientId, RECORD, {
-        UpdateExpression: 'SET profile = :profile',
-        ConditionExpression: 'salt = :salt',
-        ExpressionAttributeValues: { ':profile': { S: profile }, ':salt': { B: salt } },
-      });
-    },
+    setScopes: (client, scopes) => setRecord(client, 'scopes', scopes.join(' ')),
 
-    // The token that it writes tells a key that was added from a client's first ones: `ADDED_BY`.
+    setProfile: (client, profile) => setRecord(client, 'profile', profile),
+
     // The token that it writes tells a key that was added from a client's first ones: `ADDED_BY`.
     addKey: (client, key) => putOnce(keyItem(client, key)),
 
@@ -301,11 +340,33 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
       return true;
     },
 
-    async remove(clientId, nowMs) {
+    async putInvite(client, invite, replaced, nowMs) {
+      const w = { S: randomUUID() };
+      const item = { ...inviteItem(client, invite, nowMs), w };
+      const free = 'attribute_not_exists(pk) OR w = :w';
+      if (!replaced) return put(item, free, { ':w': w });
+      const unused = `${free} OR serial = :serial AND attribute_not_exists(kid)`;
+      return put(item, unused, { ':w': w, ':serial': { N: String(replaced.serial) } });
+    },
+
+    async redeemInvite(client, invite, key, nowMs) {
+      const redeemed = inviteItem(client, { ...invite, redeemedBy: key.kid }, nowMs);
+      const same = 'serial = :serial AND salt = :salt';
+      const named = await put(redeemed, `${same} AND attribute_not_exists(kid) OR ${same} AND kid = :kid`, {
+        ':serial': { N: String(invite.serial) },
+        ':salt': { B: client.salt },
+        ':kid': { S: key.kid },
+      });
+      // Where this call ends in between, the client asks again with the same key. Its end does not move.
+      if (named) await put(invitedKeyItem(client, key), 'attribute_not_exists(pk)');
+      return named;
+    },
+
+    async remove(clientId, nowMs, by = 'operator') {
       const found = await items(clientId);
       const record = found.find(isRecord);
       if (!record) return false;
-      await clear(clientId, found, nowMs);
+      await clear(clientId, found, nowMs, by === 'client' || record.origin?.S === ENROLLED);
       await put({ pk: { S: clientId }, sk: { S: DELETED }, deleted_at: { N: String(nowMs) } });
       // The record goes last: an interrupted deletion leaves a client without keys, not keys without a
       // client.
@@ -331,21 +392,6 @@ export function createClients(dynamodb: Dynamodb, table: string, pause = randomP
   };
 }
 
-/** A key names its client's salt: one that is written late is no key of a later client of that name. */
-function keyItem({ clientId, salt }: Named, key: ClientKey): Item {
-  return {
-    pk: { S: clientId },
-    sk: { S: KEY + key.kid },
-    salt: { B: salt },
-    alg: { S: key.alg },
-    usable_at: { N: String(key.usableAtS) },
-    expires_at: { N: String(key.expiresAtS) },
-    issued_by: { S: key.issuedBy ?? OPERATOR },
-    ...(key.rootKid !== null && { root_kid: { S: key.rootKid } }),
-    ...(key.jwk !== null && { jwk: { S: JSON.stringify(key.jwk) } }),
-  };
-}
-
 /** @returns every item of a client, by strongly consistent reads */
 async function itemsOf(dynamodb: Dynamodb, table: string, clientId: string): Promise<Item[]> {
   const found: Item[] = [];
@@ -367,54 +413,9 @@ async function itemsOf(dynamodb: Dynamodb, table: string, clientId: string): Pro
 
 const placeOf = (item: Item): Place => ({ pk: textOf(item, 'pk'), sk: textOf(item, 'sk') });
 
-const isRecord = (item: Item): boolean => textOf(item, 'sk') === RECORD;
-
 /**
  * The kid of an API key is its generation, which the next client of that name has again, with another key.
  */
 const isBroughtKeysRevocation = (sk: string): boolean => sk.startsWith(REVOKED) && !/#\d+$/.test(sk);
 
-function toRecord(clientId: string, items: readonly Item[]): ClientRecord | undefined {
-  const record = items.find(isRecord);
-  if (!record) return undefined;
-  const salt = present(record.salt?.B, 'salt');
-  const own = items.filter((item) => isOf(record, item) || textOf(item, 'sk').startsWith(KEY));
-  const bySort = own.map((item) => [textOf(item, 'sk'), item] as const);
-  const ofKind = (kind: string) =>
-    bySort.flatMap(([sk, item]) => (sk.startsWith(kind) ? [[sk.slice(kind.length), item] as const] : []));
-  const state = bySort.find(([sk]) => sk === STATE)?.[1];
-  const keys = ofKind(KEY);
-  const ofAnEarlierClient = keys.filter(([, item]) => !isOf(record, item));
-  return {
-    clientId,
-    profile: textOf(record, 'profile') as Profile,
-    salt,
-    disabled: state?.disabled?.BOOL ?? false,
-    limit: record.limit ? numberOf(record, 'limit') : null,
-    createdAtMs: numberOf(record, 'created_at'),
-    keys: keys.map(([kid, item]) => toKey(kid, item)),
-    revoked: new Set([...ofKind(REVOKED), ...ofAnEarlierClient].map(([kid]) => kid)),
-  };
-}
-
 const revokedAt = (nowMs: number): Item => ({ revoked_at: { N: String(nowMs) } });
-
-/** Whether the item is of the client that has the other one: an item without a salt is of each client. */
-const isOf = ({ salt }: Item, item: Item): boolean =>
-  !item.salt?.B || !salt?.B || isSame(item.salt.B, salt.B);
-
-const isSame = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
-
-function toKey(kid: string, item: Item): ClientKey {
-  const issuer = textOf(item, 'issued_by');
-  const generation = {
-    kid,
-    alg: textOf(item, 'alg'),
-    usableAtS: numberOf(item, 'usable_at'),
-    expiresAtS: numberOf(item, 'expires_at'),
-    issuedBy: issuer === OPERATOR ? null : issuer,
-  };
-  return item.jwk
-    ? { ...generation, rootKid: null, jwk: JSON.parse(textOf(item, 'jwk')) }
-    : { ...generation, rootKid: textOf(item, 'root_kid'), jwk: null };
-}

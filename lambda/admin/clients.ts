@@ -1,66 +1,39 @@
 /** The operators' actions on clients. */
 import { randomBytes, randomInt } from 'node:crypto';
 import * as z from 'zod';
-import { type ClientRecord, isRevoked } from '../../protocol/client.ts';
-import { parseJson } from '../../protocol/json.ts';
-import type { Clients, Place } from '../adapters/clients.ts';
+import type { Clients } from '../adapters/clients.ts';
 import type { Endpoints } from '../adapters/endpoints.ts';
-import type { ClientSummary, CreatedClient } from '../contract/admin.ts';
-import type { RefusedRoots } from '../request/client-root.ts';
+import type { EnrolledKeys } from '../adapters/enrolled-keys.ts';
+import type { CreatedClient } from '../contract/admin.ts';
 import { type Actions, AdminError } from './actions.ts';
 import { Credential, type CredentialContext, makeCredential, shown } from './credential.ts';
-import { action, ClientId, noClient, timestamp } from './params.ts';
+import { InviteParams, invite } from './invite.ts';
+import { action, ClientId, Limit, noClient, Scopes } from './params.ts';
 import { keyExists, RotateKey, rotateKey } from './rotate-key.ts';
+import { byName, Named, show } from './show-clients.ts';
 
-const Named = z.strictObject({ client_id: ClientId });
-const Limit = z.int().min(1);
-/** The last item of a page. DynamoDB refuses an empty sort key and a longer one. */
-const PlaceForm = z.strictObject({ pk: ClientId, sk: z.string().min(1).max(256) });
-const Cursor = z.string().transform((text, { addIssue }) => {
-  const place = PlaceForm.safeParse(parseJson(Buffer.from(text, 'base64url'), CURSOR_JSON)?.value);
-  if (place.success) return place.data;
-  addIssue({ code: 'custom', message: 'must be the cursor of the previous page, unchanged' });
-  return z.NEVER;
-});
-const CURSOR_JSON = { maxDepth: 1, refuseProto: true };
-const writeCursor = ({ pk, sk }: Place): string =>
-  Buffer.from(JSON.stringify({ pk, sk })).toString('base64url');
-const Page = z.strictObject({ limit: z.int().min(1).max(100).default(50), cursor: Cursor.optional() });
 const Create = z.strictObject({
   client_id: ClientId.optional(),
   profile: z.enum(['strict', 'basic']),
   limit: Limit.optional(),
+  scopes: Scopes.optional(),
   ...Credential,
 });
-const Update = z.strictObject({ client_id: ClientId, limit: Limit.nullable() });
+const Update = z
+  .strictObject({ client_id: ClientId, limit: Limit.nullable().optional(), scopes: Scopes.optional() })
+  .refine(({ limit, scopes }) => limit !== undefined || scopes !== undefined, {
+    error: 'must have limit, scopes or both',
+  });
 const Kid = z.string().regex(/^([1-9]\d{0,8}|[\w-]{43})$/, {
   // The audit line names it: a text of another form may be a secret key.
   error: 'must be a generation, e.g. "2", or a thumbprint of 43 characters, as clients.show lists them',
 });
 const RevokeKey = z.strictObject({ client_id: ClientId, kid: Kid });
 
-const byName = ({ client_id }: { client_id: string }): string => client_id;
-
-export const clientReadActions = (clients: Clients, refusedRoots: RefusedRoots): Actions => ({
-  'clients.show': action(Named, byName, ({ client_id }) => show(clients, client_id, refusedRoots)),
-  'clients.list': action(
-    Page,
-    () => '*',
-    async ({ limit, cursor }) => {
-      const page = await clients.list(limit, cursor);
-      const refused = await refusedRoots();
-      const found = await Promise.all(page.clientIds.map((id) => clients.load(id)));
-      return {
-        clients: found.filter((client) => client !== undefined).map((client) => summary(client, refused)),
-        ...(page.next && { cursor: writeCursor(page.next) }),
-      };
-    },
-  ),
-});
-
 export type ClientWriteOptions = CredentialContext & {
   readonly clients: Clients;
   readonly endpoints: Pick<Endpoints, 'list'>;
+  readonly enrolledKeys: Pick<EnrolledKeys, 'sweep'>;
 };
 
 export const clientWriteActions = (options: ClientWriteOptions): Actions => {
@@ -78,8 +51,12 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
       ({ client_id }) => client_id ?? '*',
       (params) => create(options, params),
     ),
-    'clients.update': action(Update, byName, async ({ client_id, limit }) => {
-      if (!(await clients.setLimit(client_id, limit))) throw noClient(client_id);
+    'clients.invite': action(InviteParams, byName, (params) => invite(options, params)),
+    'clients.update': action(Update, byName, async ({ client_id, limit, scopes }) => {
+      const client = await clients.load(client_id);
+      if (!client) throw noClient(client_id);
+      if (scopes) await clients.setScopes(client, scopes);
+      if (limit !== undefined) await clients.setLimit(client_id, limit);
       return shown(client_id);
     }),
     'clients.rotate-key': action(RotateKey, byName, async (params) => {
@@ -108,6 +85,8 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
           `client ${client_id} has callback endpoints: delete them first (${own.map(({ id }) => id).join(', ')})`,
         );
       if (!(await clients.remove(client_id, nowMs()))) throw noClient(client_id);
+      // They are dead without it.
+      await options.enrolledKeys.sweep(client_id, Number.POSITIVE_INFINITY);
       return { client_id };
     }),
   };
@@ -115,11 +94,11 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
 
 async function create(options: ClientWriteOptions, params: z.infer<typeof Create>): Promise<CreatedClient> {
   const { clients, nowMs } = options;
-  const { client_id: clientId = generatedName(), profile, limit = null } = params;
+  const { client_id: clientId = generatedName(), profile, limit = null, scopes } = params;
   const createdAtMs = nowMs();
   const salt = randomBytes(16);
   const made = await makeCredential(options, { clientId, salt, profile, generation: 1 }, params);
-  const record = { clientId, profile, salt, limit, createdAtMs, keys: [made.key] };
+  const record = { clientId, profile, salt, limit, createdAtMs, keys: [made.key], ...(scopes && { scopes }) };
   const outcome = await clients.create(record);
   if (outcome === 'key_exists') throw keyExists(clientId, made.key.kid);
   if (outcome === 'client_exists')
@@ -129,31 +108,6 @@ async function create(options: ClientWriteOptions, params: z.infer<typeof Create
       `client ${clientId} exists; choose another name or delete it first`,
     );
   return shown(clientId, profile, made);
-}
-
-async function show(clients: Clients, clientId: string, refusedRoots: RefusedRoots): Promise<ClientSummary> {
-  const [client, refused] = await Promise.all([clients.load(clientId), refusedRoots()]);
-  if (!client) throw noClient(clientId);
-  return summary(client, refused);
-}
-
-function summary(client: ClientRecord, refusedRoots: readonly string[]): ClientSummary {
-  return {
-    client_id: client.clientId,
-    profile: client.profile,
-    disabled: client.disabled,
-    limit: client.limit,
-    created_at: new Date(client.createdAtMs).toISOString(),
-    keys: client.keys.map((key) => ({
-      kid: key.kid,
-      alg: key.alg,
-      usable_at: timestamp(key.usableAtS),
-      expires_at: timestamp(key.expiresAtS),
-      issued_by: key.issuedBy,
-      root_kid: key.rootKid,
-      revoked: isRevoked(client, key) || refusedRoots.includes(key.rootKid ?? ''),
-    })),
-  };
 }
 
 const generatedName = (): string =>

@@ -8,10 +8,10 @@ import { deriveApiKey, type Profile } from '../../protocol/api-key.ts';
 import type { ClientKey } from '../../protocol/client.ts';
 import { type KeysetKey, keyBytes } from '../../protocol/keyset.ts';
 import { canonicalJwk } from '../../protocol/public-jwk.ts';
-import { betweenClocksMs } from '../../protocol/registration.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { CreatedClient } from '../contract/admin.ts';
 import { isOutlivedBy, longestKeyLifeS, type RefusedRoots, signingRoot } from '../request/client-root.ts';
+import { usableNowS } from '../request/key-times.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import { AdminError } from './actions.ts';
 import { timestamp } from './params.ts';
@@ -82,8 +82,7 @@ export async function makeCredential(
       'params.jwk: a basic client signs with its API key (HS256)',
     );
   const nowS = Math.floor(nowMs() / 1000);
-  // Usable at once in every Region, also in one whose clock is behind.
-  const usableAtS = nowS - Math.ceil(betweenClocksMs(clockErrorMs) / 1000);
+  const usableAtS = usableNowS(clockErrorMs, nowS);
   const term = (expiresAtS: number) => ({ usableAtS, expiresAtS, issuedBy: null });
   if (jwk) {
     const expiresAtS = expiry(made.profile, expires_at, nowS, nowS + Math.floor(clientKeyLifeS));
@@ -111,7 +110,7 @@ export const shown = (
   ...(apiKey !== undefined && { api_key: apiKey }),
 });
 
-async function rootThatSigns({ roots, refusedRoots, nowMs }: CredentialContext): Promise<KeysetKey> {
+export async function rootThatSigns({ roots, refusedRoots, nowMs }: CredentialContext): Promise<KeysetKey> {
   const found = await signingRoot(roots, refusedRoots, nowMs());
   if (found.kind === 'found') return found.root;
   if (found.kind === 'none') throw new Unavailable('keyset client-root: no key yet (countersign keys init)');
@@ -122,7 +121,7 @@ async function rootThatSigns({ roots, refusedRoots, nowMs }: CredentialContext):
   );
 }
 
-function requireOutlivedBy(root: KeysetKey, expiresAtS: number): void {
+export function requireOutlivedBy(root: KeysetKey, expiresAtS: number): void {
   const { kid, retires_at } = root;
   if (retires_at === null || !isOutlivedBy(root, expiresAtS)) return;
   const end = timestamp(Math.floor(retires_at / 1000));

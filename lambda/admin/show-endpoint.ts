@@ -27,7 +27,8 @@ export async function showEndpoints(options: ShowEndpointOptions) {
     const { id, client, url, events: types, payload, state, holder, rootKid, pinged } = endpoint;
     const isHere = holder === region && !endpoint.takesOver;
     const [pending, { letters }] = await Promise.all([
-      isHere ? pendingOf(events, endpoint) : null,
+      // Before it begins, the cursor is a number of another Region's order.
+      isHere && !endpoint.takesOver ? pendingOf(events, endpoint) : null,
       endpoints.dead(id, undefined, MOST_COUNTED),
     ]);
     // Before the first copy, no key has ended.

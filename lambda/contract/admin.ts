@@ -25,6 +25,10 @@ export interface ClientSummary {
   readonly disabled: boolean;
   /** Signatures a minute; null = the platform's default. */
   readonly limit: number | null;
+  /** What its access tokens may be for. */
+  readonly scopes: readonly string[];
+  /** Where it came from. */
+  readonly origin: 'operator' | 'invite' | 'enrolment';
   readonly created_at: string;
   readonly keys: readonly ClientKeySummary[];
 }
@@ -36,6 +40,14 @@ export interface CreatedClient {
   readonly expires_at: string;
   /** Shown once, never again. Absent where the client brought its own public key. */
   readonly api_key?: string;
+}
+
+/** An invite. */
+export interface InvitedClient {
+  readonly client_id: string;
+  /** Shown once, never again. Whoever has it registers as the client, unless it is for one key. */
+  readonly initial_access_token: string;
+  readonly expires_at: string;
 }
 
 export interface RotatedKey extends CreatedClient {
@@ -180,6 +192,8 @@ export interface AdminActions {
       client_id?: string;
       profile: 'strict' | 'basic';
       limit?: number;
+      /** Default: `registrations:write` and `registrations:read`. */
+      scopes?: readonly string[];
       /** RFC 3339. Needed for `basic`, which cannot roll over by itself. */
       expires_at?: string;
       /** A public JWK with `alg`; the platform then holds nothing that can sign. */
@@ -187,8 +201,23 @@ export interface AdminActions {
     };
     result: CreatedClient;
   };
+  'clients.invite': {
+    params: {
+      client_id: string;
+      /** How long it may be redeemed, in seconds; default 1 hour. */
+      expires_s?: number;
+      /** RFC 7638 thumbprint of the only key that may redeem it. */
+      thumbprint?: string;
+      scopes?: readonly string[];
+      limit?: number;
+    };
+    result: InvitedClient;
+  };
   /** `limit`: signatures a minute; null = the platform's default. */
-  'clients.update': { params: { client_id: string; limit: number | null }; result: ClientSummary };
+  'clients.update': {
+    params: { client_id: string; limit?: number | null; scopes?: readonly string[] };
+    result: ClientSummary;
+  };
   'clients.rotate-key': {
     params: {
       client_id: string;
@@ -204,6 +233,8 @@ export interface AdminActions {
   'clients.disable': { params: { client_id: string }; result: ClientSummary };
   'clients.enable': { params: { client_id: string }; result: ClientSummary };
   'clients.delete': { params: { client_id: string }; result: { client_id: string } };
+  /** In the Region that is asked. The token need not be known, and is refused until it would have ended. */
+  'tokens.revoke': { params: { jti: string }; result: { jti: string } };
   'proofs.revoke': { params: { nonce: string }; result: RevokedProof };
   'registrations.show': { params: OneRegistration; result: ShownRegistration | ShownTombstone };
   'registrations.delete': { params: OneRegistration; result: { id: string; deleted: boolean } };
@@ -275,12 +306,14 @@ export const ADMIN_FUNCTION: { readonly [A in AdminAction]: BaseFunctionName } =
   'clients.show': 'admin-read',
   'clients.list': 'admin-read',
   'clients.create': 'admin-write',
+  'clients.invite': 'admin-write',
   'clients.update': 'admin-write',
   'clients.rotate-key': 'admin-write',
   'clients.revoke-key': 'admin-write',
   'clients.disable': 'admin-write',
   'clients.enable': 'admin-write',
   'clients.delete': 'admin-write',
+  'tokens.revoke': 'admin-write',
   'proofs.revoke': 'admin-write',
   'registrations.show': 'admin-read',
   'registrations.delete': 'admin-write',

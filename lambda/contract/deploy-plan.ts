@@ -30,6 +30,8 @@ export interface DeployPlan {
   readonly otherTables?: { readonly generation: number; readonly regions: readonly string[] };
   /** Whether the stage has OAuth, and so more functions. */
   readonly oauth?: true;
+  /** Whether instances enrol: the home Region then sweeps their keys. */
+  readonly enrols?: true;
   /** The Regions that serve. */
   readonly regions: readonly PlannedRegion[];
   readonly domain?: {

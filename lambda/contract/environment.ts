@@ -34,6 +34,12 @@ const OAUTH = [
   'COUNTERSIGN_OAUTH',
 ] as const;
 
+/** For the functions that find a client's key. */
+const ENROLMENT = [
+  /** JSON: `policyId` of each policy of enrolment. */
+  'COUNTERSIGN_ENROLMENT',
+] as const;
+
 const STORES = [
   'COUNTERSIGN_REGISTRY_TABLE',
   'COUNTERSIGN_CLIENTS_TABLE',
@@ -45,19 +51,19 @@ const STORES = [
   'COUNTERSIGN_CONSISTENCY',
 ] as const;
 
+const EVENTS = [
+  'COUNTERSIGN_CLIENTS_TABLE',
+  'COUNTERSIGN_EVENTS_TABLE',
+  'COUNTERSIGN_CLIENT_ROOT_SECRET',
+  'COUNTERSIGN_LIMITS_TABLE',
+  'COUNTERSIGN_SIGNATURES_PER_MINUTE',
+] as const;
+
 export const ENVIRONMENT = {
   nonce: [...COMMON, ...PROTOCOL, 'COUNTERSIGN_LIMITS_TABLE'],
   register: [...COMMON, ...PROTOCOL, ...STORES],
   registration: [...COMMON, ...PROTOCOL, ...STORES],
-  events: [
-    ...COMMON,
-    ...PROTOCOL,
-    'COUNTERSIGN_CLIENTS_TABLE',
-    'COUNTERSIGN_EVENTS_TABLE',
-    'COUNTERSIGN_CLIENT_ROOT_SECRET',
-    'COUNTERSIGN_LIMITS_TABLE',
-    'COUNTERSIGN_SIGNATURES_PER_MINUTE',
-  ],
+  events: [...COMMON, ...PROTOCOL, ...EVENTS],
   keys: [
     ...COMMON,
     ...PROTOCOL,
@@ -121,16 +127,39 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_WEBHOOK_ROOT_SECRET',
     'COUNTERSIGN_WAKE_UPS_URL',
   ],
-  'register-oauth': [...COMMON, ...PROTOCOL, ...STORES, ...OAUTH],
-  'registration-oauth': [...COMMON, ...PROTOCOL, ...STORES, ...OAUTH],
+  'register-oauth': [...COMMON, ...PROTOCOL, ...STORES, ...OAUTH, ...ENROLMENT],
+  'registration-oauth': [...COMMON, ...PROTOCOL, ...STORES, ...OAUTH, ...ENROLMENT],
+  'events-oauth': [...COMMON, ...PROTOCOL, ...EVENTS, ...ENROLMENT],
   'oauth-token': [
     ...COMMON,
     ...PROTOCOL,
     ...OAUTH,
+    ...ENROLMENT,
     'COUNTERSIGN_CLIENTS_TABLE',
     'COUNTERSIGN_LIMITS_TABLE',
     'COUNTERSIGN_SIGNATURES_PER_MINUTE',
     'COUNTERSIGN_TOKEN_SECRET',
+  ],
+  'oauth-register': [
+    ...COMMON,
+    ...PROTOCOL,
+    ...OAUTH,
+    'COUNTERSIGN_REGISTRY_TABLE',
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_CLIENT_ROOT_SECRET',
+    'COUNTERSIGN_LIMITS_TABLE',
+    'COUNTERSIGN_CONSISTENCY',
+    'COUNTERSIGN_CLIENT_KEY_LIFE_S',
+  ],
+  'oauth-revocation': [
+    ...COMMON,
+    ...PROTOCOL,
+    ...OAUTH,
+    ...ENROLMENT,
+    'COUNTERSIGN_REGIONS',
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_LIMITS_TABLE',
+    'COUNTERSIGN_SIGNATURES_PER_MINUTE',
   ],
   'oauth-metadata': [...COMMON, ...OAUTH, 'COUNTERSIGN_ISSUER', 'COUNTERSIGN_ENTRY_URL'],
   rotate: [
@@ -180,6 +209,13 @@ export const ENVIRONMENT = {
     'COUNTERSIGN_WAKE_UPS_URL',
   ],
   'find-stream': COMMON,
+  'enrolment-sweep': [
+    ...COMMON,
+    'COUNTERSIGN_CLIENTS_TABLE',
+    'COUNTERSIGN_LIMITS_TABLE',
+    /** JSON: by client, how many instances its policy expects at most. */
+    'COUNTERSIGN_INSTANCES',
+  ],
   evacuation: [
     ...COMMON,
     /** Name of the Region whose evacuation flag this Region keeps. */

@@ -15,6 +15,8 @@ export const DELETED = 'deleted';
 export const KEY = 'key#';
 /** Names the key pair that a key issued; the kid of the key that asked follows. */
 export const NEXT = 'next#';
+/** A client's one invite; once redeemed, it names the key. */
+export const INVITE = 'invite';
 /** The revocation of a key, whose kid follows. */
 export const REVOKED = 'revoked#';
 
@@ -24,6 +26,7 @@ export const WRITTEN_AT = {
   [STATE]: 'changed_at',
   [DELETED]: 'deleted_at',
   [NEXT]: 'asked_at',
+  [INVITE]: 'changed_at',
   [REVOKED]: 'revoked_at',
 } as const;
 
@@ -42,6 +45,8 @@ export const LOST = 'lost';
 /** Of a key that was added to a client that had one: a random token of the call that added it. */
 export const ADDED_BY = 'w';
 
+/** Partition of the keys of a client's instances, of which there may be thousands; the client_id follows. */
+export const ENROLLED = '@enrolled#';
 /** Partition of `clients` for callback endpoints, which is no client's name. */
 export const ENDPOINTS = '@endpoints';
 /** Partition of an endpoint's dead letters; the endpoint's id follows. */

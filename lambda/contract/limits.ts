@@ -10,6 +10,9 @@ export const keysItemKey = (purpose: string): string => `revoked#${purpose}`;
 /** The public halves of a purpose's keys, for a function that must not read the private ones. */
 export const publicKeysKey = (purpose: string): string => `public#${purpose}`;
 
+/** An access token that was revoked. */
+export const denyKey = (jti: string): string => `deny#${jti}`;
+
 /** The evacuation flag of a Region: in its own table and in its keeper's. */
 export const evacuatedKey = (region: string | '*'): string => `evacuated#${region}`;
 

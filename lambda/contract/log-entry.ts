@@ -11,6 +11,7 @@ export interface LogEntry {
     | 'table'
     | 'evacuation'
     | 'writes'
+    | 'enrolment'
     | 'outbox';
   readonly request_id?: string | undefined;
   readonly function?: string | undefined;

@@ -18,7 +18,12 @@ export const FUNCTIONS = [
   'admin-write',
 ] as const;
 /** Those that a stage with OAuth has besides. */
-export const OAUTH_FUNCTIONS = ['oauth-token', 'oauth-metadata'] as const;
+export const OAUTH_FUNCTIONS = [
+  'oauth-token',
+  'oauth-metadata',
+  'oauth-register',
+  'oauth-revocation',
+] as const;
 export type BaseFunctionName = (typeof FUNCTIONS)[number];
 export type OAuthFunctionName = (typeof OAUTH_FUNCTIONS)[number];
 export type FunctionName = BaseFunctionName | OAuthFunctionName;
@@ -33,7 +38,11 @@ export const functionsOf = (oauth: boolean): readonly FunctionName[] =>
   oauth ? [...FUNCTIONS, ...OAUTH_FUNCTIONS] : FUNCTIONS;
 
 /** Functions that do more in a stage with OAuth: they have code, variables and rights of their own there. */
-const OAUTH_VARIANTS = { register: 'register-oauth', registration: 'registration-oauth' } as const;
+const OAUTH_VARIANTS = {
+  register: 'register-oauth',
+  registration: 'registration-oauth',
+  events: 'events-oauth',
+} as const;
 type OAuthVariant = (typeof OAUTH_VARIANTS)[keyof typeof OAUTH_VARIANTS];
 
 /** The code of a function that answers clients and operators. */
@@ -49,6 +58,8 @@ export const BUNDLES = [
   ...OAUTH_FUNCTIONS,
   'register-oauth',
   'registration-oauth',
+  'events-oauth',
+  'enrolment-sweep',
   'rotate',
   'keys-watch',
   'evacuation',
@@ -141,6 +152,9 @@ export const wakeUpsName = (stage: string): string => `${deliverName(stage)}-wak
 
 /** The queue of the records that the outbox could not handle while they lasted. */
 export const outboxFailedName = (stage: string): string => `${outboxName(stage)}-failed`;
+
+/** Deletes the keys of instances that have ended. */
+export const enrolmentSweepName = (stage: string): string => `${namePrefix(stage)}enrolment-sweep`;
 
 /** Finds the streams of a Region's replicas while its stack is deployed. */
 export const findStreamName = (stage: string): string => `${namePrefix(stage)}find-stream`;

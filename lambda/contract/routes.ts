@@ -3,7 +3,7 @@ import type { FunctionName } from './names.ts';
 
 export interface Route {
   readonly resource: string;
-  readonly methods: readonly ('GET' | 'POST' | 'DELETE')[];
+  readonly methods: readonly ('GET' | 'POST' | 'PUT' | 'DELETE')[];
   readonly function: FunctionName;
 }
 
@@ -24,6 +24,14 @@ export const OAUTH_ROUTES: readonly Route[] = [
   { resource: '/.well-known/oauth-authorization-server', methods: ['GET'], function: 'oauth-metadata' },
   { resource: '/.well-known/oauth-protected-resource', methods: ['GET'], function: 'oauth-metadata' },
   { resource: '/v1/oauth/token', methods: ['POST'], function: 'oauth-token' },
+  { resource: '/v1/oauth/revoke', methods: ['POST'], function: 'oauth-revocation' },
+  { resource: '/v1/oauth/introspect', methods: ['POST'], function: 'oauth-revocation' },
+  { resource: '/v1/oauth/register', methods: ['POST'], function: 'oauth-register' },
+  {
+    resource: '/v1/oauth/register/{client_id}',
+    methods: ['GET', 'PUT', 'DELETE'],
+    function: 'oauth-register',
+  },
 ];
 
 /** @param oauth whether the stage has OAuth */

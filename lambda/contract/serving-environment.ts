@@ -45,6 +45,8 @@ export interface ServingValues {
   readonly holdDownMs?: number;
   /** Of the queue. The local platform has none. */
   readonly wakeUpsUrl?: string;
+  /** `policyId` of each policy of enrolment. @default none */
+  readonly enrolment?: readonly string[];
   /** Absent in a stage without OAuth. */
   readonly oauth?: OAuthSettings | undefined;
 }
@@ -102,6 +104,7 @@ export function servingEnvironment(values: ServingValues): Readonly<Record<Servi
     COUNTERSIGN_WEBHOOK_SECRET: secretName(stage, 'webhook'),
     COUNTERSIGN_WEBHOOK_ROOT_SECRET: secretName(stage, 'webhook-root'),
     COUNTERSIGN_WAKE_UPS_URL: values.wakeUpsUrl ?? '',
+    COUNTERSIGN_ENROLMENT: JSON.stringify(values.enrolment ?? []),
     COUNTERSIGN_OAUTH: values.oauth ? JSON.stringify(values.oauth) : '',
   };
 }

@@ -6,7 +6,6 @@ import { parseBody } from '../../protocol/body.ts';
 import { type ClientKey, type ClientRecord, isUsable } from '../../protocol/client.ts';
 import { type Keyset, keyBytes, verificationKey } from '../../protocol/keyset.ts';
 import { type Refusal, refuse } from '../../protocol/problem.ts';
-import { betweenClocksMs } from '../../protocol/registration.ts';
 import {
   decideRollOver,
   isPossessed,
@@ -21,6 +20,7 @@ import { type Answer, json } from '../http/answer.ts';
 import { type HttpHandler, httpHandler } from '../http/handler.ts';
 import { isOutlivedBy, longestKeyLifeS, type RefusedRoots, signingRoot } from '../request/client-root.ts';
 import { type Consumption, consume } from '../request/consumption.ts';
+import { usableAtS } from '../request/key-times.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import { type AdmittedWrite, type ProofGate, withWriteProof } from '../request/proof-gate.ts';
 
@@ -35,8 +35,6 @@ export interface KeysOptions {
   readonly consistency: Consistency;
 }
 
-/** An eventual table needs a moment until the other Regions know the key. */
-const REPLICATION_S = 60;
 /** Another request may make the next key at the same moment. */
 const ATTEMPTS = 3;
 
@@ -88,11 +86,7 @@ export function keysHandler(options: KeysOptions): HttpHandler {
 
   async function make(kid: string, issuedBy: string, brought?: NewPublicKey): Promise<ClientKey> {
     const nowS = Math.floor(nowMs() / 1000);
-    // Usable at once in every Region that knows it, also in one whose clock is behind.
-    const aheadS =
-      consistency === 'eventual' ? REPLICATION_S : -Math.ceil(betweenClocksMs(gate.clockErrorMs) / 1000);
-    const usableAtS = nowS + aheadS;
-    const made = { issuedBy, usableAtS };
+    const made = { issuedBy, usableAtS: usableAtS(consistency, gate.clockErrorMs, nowS) };
     if (brought) return { ...made, ...brought, expiresAtS: nowS + Math.floor(clientKeyLifeS), rootKid: null };
     const found = await signingRoot(roots, refusedRoots, nowMs());
     if (found.kind !== 'found') throw new Unavailable(`client root: ${found.kind}`);

@@ -15,7 +15,7 @@ interface ReceivedRequest extends HttpRequest, ReceivedBody {
 export interface RoutedRequest extends ReceivedRequest {
   /** The resource with its parameter filled in. */
   readonly path: string;
-  /** The value of its parameter, `{id}` or `{after}`; empty where the resource has none. */
+  /** The value of its parameter, such as `{id}`; empty where the resource has none. */
   readonly id: string;
 }
 
@@ -31,6 +31,8 @@ const PARAMETERS: Readonly<Record<string, RegExp>> = {
   id: /^[A-Za-z0-9_-]{43}$/,
   /** A cursor. */
   after: /^[A-Za-z0-9_-]{1,40}$/,
+  /** Of a client. */
+  client_id: /^[a-z][a-z0-9-]{2,31}$/,
 };
 
 export function readEvent(event: APIGatewayProxyEvent): RoutedRequest | UnroutedRequest {

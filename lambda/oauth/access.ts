@@ -9,10 +9,11 @@ import { CLIENT_ALGORITHMS } from '../../protocol/oauth/jwt.ts';
 import { READ_SCOPE, WRITE_SCOPE } from '../../protocol/oauth/scope.ts';
 import { type Refusal, refuse } from '../../protocol/problem.ts';
 import { readRequest } from '../../protocol/proof/request.ts';
+import type { DenyList } from '../adapters/deny-list.ts';
 import { type Answer, problem } from '../http/answer.ts';
 import type { RoutedRequest } from '../http/event.ts';
 import type { HttpContext, LogFields } from '../http/handler.ts';
-import type { ClientCache } from '../request/client-cache.ts';
+import type { ClientLookups } from '../request/client-cache.ts';
 import { type Admitted, type Extras, expiryNotice, type OtherWayIn } from '../request/proof-gate.ts';
 import { type FoundClient, findClient, stateFault } from './clients.ts';
 import { checkDpop, type DpopGate } from './dpop-gate.ts';
@@ -21,8 +22,9 @@ import type { publicKeys } from './token-keys.ts';
 
 export interface TokenAccessOptions {
   readonly dpop: DpopGate;
-  readonly clients: ClientCache;
+  readonly clients: ClientLookups;
   readonly publicKey: ReturnType<typeof publicKeys>;
+  readonly denyList: DenyList;
   /** Also the audience of the tokens that are taken. */
   readonly issuer: string;
 }
@@ -44,7 +46,7 @@ interface Caller extends FoundClient {
 }
 type Refused = Refusal & { readonly found?: FoundClient };
 
-export function tokenAccess({ dpop, clients, publicKey, issuer }: TokenAccessOptions): OtherWayIn {
+export function tokenAccess({ dpop, clients, publicKey, denyList, issuer }: TokenAccessOptions): OtherWayIn {
   const { http, ledger } = dpop;
   return {
     takes: hasToken,
@@ -71,7 +73,7 @@ export function tokenAccess({ dpop, clients, publicKey, issuer }: TokenAccessOpt
     },
   };
 
-  /** In this order: form, signature, nonce, token, binding, client, audience, scope. */
+  /** In this order: form, signature, nonce, token, binding, client, audience, scope, deny list. */
   async function check(
     request: RoutedRequest,
     scope: string,
@@ -99,6 +101,7 @@ export function tokenAccess({ dpop, clients, publicKey, issuer }: TokenAccessOpt
     if (token.audience !== issuer) return { ...refuse('invalid_proof', 'token_audience'), found };
     if (!token.scopes.includes(scope))
       return { ...refuse('not_allowed', 'scope', `The token lacks the scope ${scope}.`), found };
+    if (await denyList.has(token.jti)) return { ...refuse('token_revoked', 'token_revoked'), found };
     return { ok: true, ...found, proof };
   }
 

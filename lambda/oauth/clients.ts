@@ -1,6 +1,6 @@
 /** The client that a DPoP proof is of. */
 import { type ClientKey, type ClientRecord, isUsable } from '../../protocol/client.ts';
-import type { ClientCache } from '../request/client-cache.ts';
+import type { ClientLookups } from '../request/client-cache.ts';
 
 export interface FoundClient {
   readonly client: ClientRecord;
@@ -15,7 +15,7 @@ export interface FoundClient {
  * @throws Unavailable
  */
 export async function findClient(
-  clients: ClientCache,
+  clients: ClientLookups,
   clientId: string,
   thumbprint: string,
 ): Promise<FoundClient | undefined> {
@@ -23,7 +23,7 @@ export async function findClient(
     const key = client?.keys.find(({ kid, jwk }) => jwk !== null && kid === thumbprint);
     return client && key && { client, key };
   };
-  const { client, again } = await clients.get(clientId);
+  const { client, again } = await clients.get(clientId, thumbprint);
   const found = of(client);
   if (found) return found;
   const reread = await again();

@@ -6,23 +6,25 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { lifeWithin } from '../../protocol/keyset.ts';
 import { signAccessToken } from '../../protocol/oauth/access-token.ts';
 import { isAssertedBy, readAssertion } from '../../protocol/oauth/client-assertion.ts';
-import { type OAuthRefusal, refuseOAuth } from '../../protocol/oauth/error.ts';
+import { refuseOAuth } from '../../protocol/oauth/error.ts';
 import { readClientAuth, readForm } from '../../protocol/oauth/form.ts';
 import { DEFAULT_SCOPES, grantedScopes } from '../../protocol/oauth/scope.ts';
 import { Unavailable } from '../adapters/call.ts';
+import type { Answer } from '../http/answer.ts';
 import type { RoutedRequest } from '../http/event.ts';
 import { type HttpHandler, httpHandler, type LogFields } from '../http/handler.ts';
-import type { ClientCache } from '../request/client-cache.ts';
+import type { ClientLookups } from '../request/client-cache.ts';
 import type { KeysetCache } from '../request/keyset-cache.ts';
 import type { Quota } from '../request/quota.ts';
-import { oauthContext, oauthError, oauthJson } from './answer.ts';
+import { answered, oauthContext, oauthJson, overQuota, type Refused } from './answer.ts';
+import { DISABLED, USED } from './client-auth.ts';
 import { findClient, stateFault } from './clients.ts';
 import { checkDpop, type DpopGate } from './dpop-gate.ts';
 import { privateKeys } from './token-keys.ts';
 
 export interface TokenOptions {
   readonly gate: DpopGate;
-  readonly clients: ClientCache;
+  readonly clients: ClientLookups;
   /** With the private halves. */
   readonly keys: KeysetCache;
   readonly quota: Quota;
@@ -32,28 +34,15 @@ export interface TokenOptions {
   readonly resources: readonly string[];
 }
 
-interface Issued {
-  readonly ok: true;
-  /** The body of the answer (RFC 6749 §5.1). */
-  readonly token: object;
-}
-
-/** A refusal, perhaps for now only. */
-type Refused = OAuthRefusal & {
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly status?: number;
-};
-
 export function tokenHandler(options: TokenOptions): HttpHandler {
   const { gate, clients, keys, quota, issuer, tokenLifeMs } = options;
   const resources = [issuer, ...options.resources];
   const privateKey = privateKeys();
-  return httpHandler(oauthContext(gate.http, gate.nonces), async (request, fields) => {
-    const outcome = await issue(request, fields);
-    return outcome.ok ? oauthJson(200, outcome.token) : oauthError(outcome, outcome.headers, outcome.status);
-  });
+  return httpHandler(oauthContext(gate.http, gate.nonces), async (request, fields) =>
+    answered(await issue(request, fields)),
+  );
 
-  async function issue(request: RoutedRequest, fields: LogFields): Promise<Issued | Refused> {
+  async function issue(request: RoutedRequest, fields: LogFields): Promise<Answer | Refused> {
     const nowMs = gate.http.nowMs();
     const read = readForm(request);
     if (!read.ok) return read;
@@ -93,7 +82,7 @@ export function tokenHandler(options: TokenOptions): HttpHandler {
     if (known) return overQuota('known', known.headers);
     // The assertion first: keys that anybody makes cannot fill the ledger.
     for (const [nonce, refusal] of [
-      [assertion.use, refuseOAuth('invalid_client', 'assertion_used', 'This assertion was used before.')],
+      [assertion.use, USED],
       [use, refuseOAuth('invalid_dpop_proof', 'dpop_used', 'This DPoP proof was used before.')],
     ] as const)
       if (!(await gate.ledger.consume({ nonce, jti: undefined, w: randomUUID() }))) return refusal;
@@ -105,25 +94,16 @@ export function tokenHandler(options: TokenOptions): HttpHandler {
     const expiresAtS = Math.floor(endMs / 1000);
     const jti = randomBytes(16).toString('base64url');
     const token = { clientId, audience, scopes, jti, jkt: thumbprint, issuedAtS, expiresAtS };
-    return {
-      ok: true,
-      token: {
-        access_token: signAccessToken(token, issuer, signer.kid, privateKey(signer)),
-        token_type: 'DPoP',
-        expires_in: expiresAtS - issuedAtS,
-        scope: scopes.join(' '),
-      },
-    };
+    return oauthJson(200, {
+      access_token: signAccessToken(token, issuer, signer.kid, privateKey(signer)),
+      token_type: 'DPoP',
+      expires_in: expiresAtS - issuedAtS,
+      scope: scopes.join(' '),
+    });
   }
 }
 
 const STATES = {
-  client_disabled: 'An operator disabled this client.',
+  client_disabled: DISABLED,
   client_key: "The client's key is past its expiry, revoked, or not usable yet.",
 };
-
-const overQuota = (reason: string, headers: Readonly<Record<string, string>>): Refused => ({
-  ...refuseOAuth('temporarily_unavailable', reason, 'The client has no signatures left in this window.'),
-  status: 429,
-  headers,
-});

@@ -5,7 +5,6 @@
 import { LRUCache } from 'lru-cache';
 import type { ClientRecord } from '../../protocol/client.ts';
 import type { ClientLookup, Reread } from '../../protocol/proof/verify.ts';
-import type { ClientReader } from '../adapters/clients.ts';
 
 /** How long a disabled client or a revoked key may still pass on an instance. */
 export const CLIENT_CACHE_MS = 10_000;
@@ -13,27 +12,34 @@ export const CLIENT_CACHE_MS = 10_000;
 const REREAD_MS = 1_000;
 const ENTRIES = 10_000;
 
-interface Entry {
+interface Entry<T> {
   readonly readAtMs: number;
-  readonly record: Promise<ClientRecord | undefined>;
+  readonly record: Promise<T | undefined>;
   /** When a proof last failed to verify. Failures alone hold re-reads back, never a proof that verifies. */
   unresolvedAtMs: number;
 }
 
-export class ClientCache {
-  readonly #clients: ClientReader;
+/** What the request path needs of clients. */
+export interface ClientLookups {
+  /** @param kid of the key that is needed @throws Unavailable, as `again` does */
+  get(clientId: string, kid?: string): Promise<ClientLookup>;
+}
+
+/** @typeParam T what is held: a client, or one key of it */
+export class ClientCache<T = ClientRecord> {
+  readonly #clients: { load(id: string): Promise<T | undefined> };
   readonly #nowMs: () => number;
   // Bounded, since anybody can name clients that do not exist; misses are held like hits. By size, since
   // `max` would allocate every place when an instance starts, which takes milliseconds.
-  readonly #held = new LRUCache<string, Entry>({ maxSize: ENTRIES, sizeCalculation: () => 1 });
+  readonly #held = new LRUCache<string, Entry<T>>({ maxSize: ENTRIES, sizeCalculation: () => 1 });
 
-  constructor(clients: ClientReader, nowMs: () => number) {
+  constructor(clients: { load(id: string): Promise<T | undefined> }, nowMs: () => number) {
     this.#clients = clients;
     this.#nowMs = nowMs;
   }
 
   /** @throws Unavailable, as `again` does */
-  async get(clientId: string): Promise<ClientLookup> {
+  async get(clientId: string): Promise<ClientLookup<T>> {
     let entry = this.#held.get(clientId);
     // The age counts from the start of the read: a later change may not be in the answer.
     const held = entry !== undefined && this.#isWithin(CLIENT_CACHE_MS, entry.readAtMs);
@@ -46,7 +52,7 @@ export class ClientCache {
    * A failure causes one read, either this one or the request's first. Only earlier failures can prevent this
    * read. So the reads do not reveal whether a client is known, or sent a request a moment ago.
    */
-  async #again(clientId: string, used: Entry, isFresh: boolean): Promise<Reread> {
+  async #again(clientId: string, used: Entry<T>, isFresh: boolean): Promise<Reread<T>> {
     const latest = this.#held.peek(clientId) ?? used;
     // Another request has read it meanwhile.
     if (latest !== used) return { kind: 'read', client: await latest.record };
@@ -56,8 +62,8 @@ export class ClientCache {
     return { kind: 'read', client: await entry.record };
   }
 
-  #read(clientId: string): Entry {
-    const entry: Entry = {
+  #read(clientId: string): Entry<T> {
+    const entry: Entry<T> = {
       readAtMs: this.#nowMs(),
       record: this.#clients.load(clientId),
       unresolvedAtMs: Number.NEGATIVE_INFINITY,

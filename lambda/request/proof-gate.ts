@@ -22,13 +22,13 @@ import { Unavailable } from '../adapters/call.ts';
 import { type Answer, problem } from '../http/answer.ts';
 import type { RoutedRequest } from '../http/event.ts';
 import type { HttpContext, LogFields } from '../http/handler.ts';
-import type { ClientCache } from './client-cache.ts';
+import type { ClientLookups } from './client-cache.ts';
 import type { ClientKeys } from './client-keys.ts';
 import type { Nonces } from './nonces.ts';
 
 export interface ProofGate {
   readonly http: HttpContext;
-  readonly clients: ClientCache;
+  readonly clients: ClientLookups;
   readonly clientKeys: ClientKeys;
   readonly nonces: Nonces;
   readonly issuer: string;
@@ -118,7 +118,7 @@ async function admit<Verified extends VerifiedRead | VerifiedWrite>(
   const outcome = await verify(
     { path, nowMs, clockErrorMs, issuer, region: http.region, baseUrls },
     {
-      client: async (id) => (isClientId(id) ? clients.get(id) : NO_CLIENT),
+      client: async (id, kid) => (isClientId(id) ? clients.get(id, kid) : NO_CLIENT),
       keys: (alg, fresh) => clientKeys.forAlgorithm(alg, fresh),
       nonceKey: (kid) => nonces.verificationKey(kid),
     },

@@ -4,6 +4,7 @@ import { WATCH_REGION } from '../../lambda/contract/forms.ts';
 import { KEYSETS, PURPOSES } from '../../lambda/contract/purposes.ts';
 import { keyWindows } from '../../protocol/key-windows.ts';
 import { checkConsistency } from './consistency.ts';
+import { checkEnrolment } from './enrolment.ts';
 import type { ConfigFault } from './fault.ts';
 import { keyLags } from './key-lags.ts';
 import { checkOAuth } from './oauth.ts';
@@ -23,6 +24,11 @@ export function checkTogether(settings: ConfigSettings): ConfigFault[] {
     ...vaultNetworks(settings),
     ...vaultSts(settings),
     ...checkOAuth(settings),
+    ...checkEnrolment(settings.enrolment, {
+      oauth: settings.oauth !== undefined,
+      ownUrls: ownUrls(settings),
+      clientKeyLife: settings.clientKeyLife,
+    }),
     ...perIpRate(settings),
     ...notYet(settings),
   ];
@@ -169,6 +175,15 @@ function vaultSts({ vault: { auth, stsRegion } }: ConfigSettings): ConfigFault[]
     { path: ['vault', 'stsRegion'], message: `needs vault.auth: "aws", and not "${auth}"`, example: false },
   ];
 }
+
+/** Where the platform is reached, and what it is called. */
+const ownUrls = ({ issuer, domain, regions }: ConfigSettings): string[] => [
+  ...(issuer === undefined ? [] : [issuer]),
+  ...(domain ? [domain.entry, ...regions.map(({ name }) => `${name}.${domain.entry}`)] : []).map(
+    (host) => `https://${host}`,
+  ),
+  ...regions.flatMap(({ baseUrl }) => (baseUrl === undefined ? [] : [baseUrl])),
+];
 
 const DAY_MS = 24 * 3600 * 1000;
 const text = (ms: number): string => Duration.millis(ms).toHumanString();

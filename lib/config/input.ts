@@ -82,6 +82,14 @@ export interface ConfigInput {
   readonly oauth?: OAuthConfig;
 
   /**
+   * Workloads that get a key by their platform's identity token: docs/enrolment.md. At most 30 policies, and
+   * one a client. It needs `oauth`.
+   *
+   * @default none
+   */
+  readonly enrolment?: EnrolmentPolicyConfig[];
+
+  /**
    * Life of a nonce, 10 seconds to 1 hour.
    *
    * @default 'PT5M'
@@ -353,6 +361,83 @@ export interface OAuthResourceConfig {
    * @default nobody
    */
   readonly client?: string;
+}
+
+/** Which workloads get a client's key, and what that client may do. */
+export interface EnrolmentPolicyConfig {
+  /**
+   * The client that they are: its registrations belong to it, and it is what an operator disables. Frozen: a
+   * tighter `match` changes no identity.
+   */
+  readonly client: string;
+
+  /** Who signs their tokens, as `iss` has it. An https URL. */
+  readonly issuer: string;
+
+  /**
+   * Where the issuer's keys are, if the issuer does not say it itself. The keys may then be on another host.
+   *
+   * @default `jwks_uri` of `<issuer>/.well-known/openid-configuration`, on the issuer's own host
+   */
+  readonly jwksUri?: string;
+
+  /**
+   * The issuer's public keys themselves, for a cluster that cannot be reached. When they change, deploy
+   * again.
+   *
+   * @default they are fetched
+   */
+  readonly jwks?: { readonly keys: Record<string, unknown>[] };
+
+  /**
+   * What the issuer signs with: `RS256`, `ES256` or `ES384`.
+   *
+   * @default ['RS256']
+   */
+  readonly algorithms?: ('RS256' | 'ES256' | 'ES384')[];
+
+  /**
+   * Whose tokens: JSON Pointers (RFC 6901) into the claims, each with the string that must be there. All must
+   * fit.
+   */
+  readonly match: Record<string, string>;
+
+  /**
+   * What the client's access tokens may be for.
+   *
+   * @default ['registrations:write', 'registrations:read']
+   */
+  readonly scopes?: string[];
+
+  /**
+   * Signatures a minute and Region, of all its instances together.
+   *
+   * @default the platform's
+   */
+  readonly limit?: number;
+
+  /**
+   * Life of an instance's key, 5 minutes to `clientKeyLife`. Instances renew it in time.
+   *
+   * @default 'PT1H'
+   */
+  readonly keyLife?: string;
+
+  /**
+   * How many instances there are at most. More live keys cause an alarm, and no refusal.
+   *
+   * @default 100
+   */
+  readonly instances?: number;
+
+  /**
+   * `key`: the token's audience names the instance's key, so a stolen token is worth nothing. `once`: the
+   * audience is a Region's URL, and that Region takes the token once, from whoever sends it first. Only for
+   * platforms whose audience is fixed.
+   *
+   * @default 'key'
+   */
+  readonly binding?: 'key' | 'once';
 }
 
 /** Lags and periods of the platform's own keys. */

@@ -42,6 +42,8 @@ const stageSchema = tablesSchema.extend({
    * Region, and in an empty ledger of the same name they would be good again.
    */
   ledgers: z.record(z.string(), z.number()).optional(),
+  /** By client, the issuer of its policy of enrolment. */
+  enrolment: z.record(z.string(), z.string()).optional(),
   /** The Region that the keys were promoted to. */
   [KEYS_MANAGED_BY]: z.string().optional(),
 });
@@ -71,6 +73,7 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
         ...generationChanges(before, now, { file, write }),
         ...keyChanges(before, config, { file, write }),
         ...ledgerChanges(before, config, file),
+        ...enrolmentChanges(before, now, { file, write }),
       ]
     : [
         ...promotion({}, config, file),
@@ -97,6 +100,9 @@ function lockedStage(config: Config, ledgers: LockedStage['ledgers']): LockedSta
       ...ledgers,
       ...Object.fromEntries(regions.map(({ name, ledgerGeneration }) => [name, ledgerGeneration])),
     },
+    ...(config.enrolment.length > 0 && {
+      enrolment: Object.fromEntries(config.enrolment.map(({ client, issuer }) => [client, issuer])),
+    }),
     ...(keys.managedBy !== undefined && { [KEYS_MANAGED_BY]: keys.managedBy }),
   };
 }
@@ -180,6 +186,52 @@ function ledgerChanges(
     const message = `must be ${serves ? was : was + 1} or more, got ${is}: ${why}`;
     return [{ path: ['regions', i, 'ledgerGeneration'], message, example: false }];
   });
+}
+
+/**
+ * A client's registrations are its own, so another name for its workloads would lose them, and another issuer
+ * for its name would give them away.
+ */
+function enrolmentChanges(
+  { enrolment: was = {} }: LockedStage,
+  { enrolment: is = {} }: LockedStage,
+  { file, write }: LockOptions,
+): ConfigFault[] {
+  const clients = (of: Record<string, string>, without: Record<string, string>) =>
+    Object.keys(of).filter((client) => !Object.hasOwn(without, client));
+  const [removed, added] = [clients(was, is), clients(is, was)];
+  const path = ['enrolment'];
+  const moved = Object.keys(is).filter((client) => Object.hasOwn(was, client) && is[client] !== was[client]);
+  const faults = moved.map((client) =>
+    frozen(
+      path,
+      file,
+      `${was[client]} for ${client}`,
+      String(is[client]),
+      'give other workloads another client',
+    ),
+  );
+  const renamed = added.flatMap((client) =>
+    removed.some((before) => was[before] === is[client]) ? [client] : [],
+  );
+  if (renamed.length > 0)
+    return [
+      ...faults,
+      frozen(
+        path,
+        file,
+        removed.join(', '),
+        renamed.join(', '),
+        'a client keeps its name, by which its registrations are found. If these are other workloads, deploy without the old policy first',
+      ),
+    ];
+  if (write || (removed.length === 0 && added.length === 0)) return faults;
+  const listed = (names: readonly string[], what: string) =>
+    names.length > 0 ? [`${what} ${names.join(', ')}`] : [];
+  const message =
+    `changes which clients enrol, which ${file} keeps: ${[...listed(added, 'it lacks'), ...listed(removed, 'it has')].join(', ')}. ` +
+    `Write it with \`${WRITE}\` and commit it`;
+  return [...faults, { path, message, example: false }];
 }
 
 /** A stage that is not deployed yet has no previous key. */

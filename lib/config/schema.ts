@@ -7,6 +7,7 @@ import { z } from 'zod';
 import { DEFAULTS, LONGEST_CLOCK_ERROR_MS } from '../../lambda/contract/defaults.ts';
 import { LONGEST_NONCE_LIFE_MS } from '../../protocol/nonce.ts';
 import { duration, isoDuration } from './duration.ts';
+import { enrolment } from './enrolment.ts';
 import { arn, count, regionName, url } from './forms.ts';
 import { tables } from './generations.ts';
 import { keys } from './keys.ts';
@@ -46,6 +47,7 @@ export const configSchema = z.strictObject({
     .optional()
     .meta({ examples: ['https://api.example.com'] }),
   oauth: oauth.optional().meta({ examples: [{ tokenLife: 'PT10M' }] }),
+  enrolment,
   consistency: z
     .enum(['strong', 'eventual'])
     .optional()

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { type BuildOptions, buildSync } from 'esbuild';
 import { BUNDLES, type BundleName } from '../../lambda/contract/names.ts';
 import { schemaModule } from '../../lambda/schema/compile.ts';
+import type { EnrolmentPolicy } from '../../protocol/oauth/attestation.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 /** An installed package holds built functions; a checkout has their sources. */
@@ -15,6 +16,10 @@ const PREBUILT = join(ROOT, 'functions');
  */
 const SCHEMA_IMPORT = 'countersign:registration-schema';
 const SCHEMA_FILE = 'registration-schema.mjs';
+/** The operator's policies of enrolment, likewise. */
+const ENROLMENT_IMPORT = 'countersign:enrolment';
+const ENROLMENT_FILE = 'enrolment.mjs';
+const WITH_ENROLMENT: BundleName = 'oauth-register';
 const WITH_SCHEMA: readonly BundleName[] = ['register', 'register-oauth', 'discovery'];
 
 /** How every module is built, the bench's too. */
@@ -41,10 +46,16 @@ export interface BundlesProps {
   /** The app's output directory. The bundles are written to a directory in it. */
   readonly outdir: string;
   readonly registrationSchema: object;
+  /** @default none */
+  readonly enrolment?: readonly EnrolmentPolicy[];
 }
 
 /** @returns each function's directory, which holds `index.mjs` */
-export function buildBundles({ outdir, registrationSchema }: BundlesProps): Record<BundleName, string> {
+export function buildBundles({
+  outdir,
+  registrationSchema,
+  enrolment = [],
+}: BundlesProps): Record<BundleName, string> {
   // The CLI gives a relative directory; esbuild works in another one.
   const bundles = resolve(outdir, 'bundles');
   const directory = (name: BundleName) => join(bundles, name);
@@ -55,6 +66,11 @@ export function buildBundles({ outdir, registrationSchema }: BundlesProps): Reco
     mkdirSync(directory(name), { recursive: true });
     writeFileSync(join(directory(name), SCHEMA_FILE), schema);
   }
+  mkdirSync(directory(WITH_ENROLMENT), { recursive: true });
+  writeFileSync(
+    join(directory(WITH_ENROLMENT), ENROLMENT_FILE),
+    `export const policies = ${JSON.stringify(enrolment)};\n`,
+  );
   return Object.fromEntries(BUNDLES.map((name) => [name, directory(name)])) as Record<BundleName, string>;
 }
 
@@ -86,10 +102,11 @@ function buildEntries(names: readonly BundleName[], banner = ''): Partial<Record
     outExtension: { '.js': '.mjs' },
     alias: {
       [SCHEMA_IMPORT]: `./${SCHEMA_FILE}`,
+      [ENROLMENT_IMPORT]: `./${ENROLMENT_FILE}`,
       '@aws-sdk/credential-provider-node': './lib/functions/no-credential-chain.ts',
       ...Object.fromEntries(UNUSED_BY_VAULT.map((name) => [name, './lib/functions/unused-by-vault.cts'])),
     },
-    external: [`./${SCHEMA_FILE}`],
+    external: [`./${SCHEMA_FILE}`, `./${ENROLMENT_FILE}`],
   });
   return Object.fromEntries(outputFiles.map(({ path, contents }) => [basename(dirname(path)), contents]));
 }

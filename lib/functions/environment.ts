@@ -5,6 +5,7 @@
 import { ENVIRONMENT, type ServingVariable } from '../../lambda/contract/environment.ts';
 import type { ServingBundle } from '../../lambda/contract/names.ts';
 import { type ServingValues, servingEnvironment } from '../../lambda/contract/serving-environment.ts';
+import { policyId } from '../../protocol/oauth/attestation.ts';
 import type { Config } from '../config/read.ts';
 import { hasHealthChecks } from '../routing/checkers.ts';
 
@@ -39,6 +40,7 @@ export function environmentValues({ config, region, ...urls }: EnvironmentProps)
         resources: config.oauth.resources,
       },
     }),
+    enrolment: config.enrolment.map(policyId),
     signaturesPerMinute: config.quota.signaturesPerMinute,
     holdDownMs: hasHealthChecks(config) ? config.healthChecks.holdDown.toMilliseconds() : 0,
   });

@@ -14,15 +14,17 @@ import { type Action, PERMISSIONS } from './rights.ts';
 
 export interface StatementsProps extends Generations {
   readonly stage: string;
+  /** All Regions of the stage. */
+  readonly regions: readonly string[];
 }
 
-/** Resources are named, in the stack's own account and Region, so nothing is imported. */
+/** Resources are named, in the stack's own account, so nothing is imported. */
 export function statements(
   stack: Stack,
   name: ServingBundle,
-  { stage, ...generations }: StatementsProps,
+  { stage, regions, ...generations }: StatementsProps,
 ): PolicyStatement[] {
-  const { tables = {}, limits = {}, secrets = [], wakes = false } = PERMISSIONS[name];
+  const { tables = {}, limits = {}, limitsEverywhere = {}, secrets = [], wakes = false } = PERMISSIONS[name];
   return [
     ...Object.entries(tables).map(([table, actions]) => {
       const arn = tableArn(stack, tableInUse(stage, table as TableKind, generations));
@@ -32,6 +34,9 @@ export function statements(
       );
     }),
     ...Object.entries(limits).map(([action, keys]) => allowItems(stack, stage, [action as Action], keys)),
+    ...Object.entries(limitsEverywhere).map(([action, keys]) =>
+      allowItems(stack, stage, [action as Action], keys, regions),
+    ),
     ...secrets.map((purpose) =>
       allow(['secretsmanager:GetSecretValue'], secretArn(stack, secretName(stage, purpose))),
     ),

@@ -1,5 +1,6 @@
 /** The rights of each function, as a table without the CDK: a test's platform enforces it too. */
 import {
+  denyKey,
   evacuatedKey,
   HEALTH_KEY,
   keysItemKey,
@@ -16,6 +17,8 @@ export interface Permissions {
   readonly tables?: { readonly [T in Exclude<TableKind, 'limits'>]?: readonly Action[] };
   /** For each action, the partition keys that it may name. */
   readonly limits?: { readonly [A in Action]?: readonly string[] };
+  /** As `limits`, in every Region. */
+  readonly limitsEverywhere?: { readonly [A in Action]?: readonly string[] };
   readonly secrets?: readonly Purpose[];
   /** Whether it wakes endpoints of callbacks. */
   readonly wakes?: true;
@@ -34,30 +37,62 @@ const WITH_PROOF = {
   secrets: ['nonce', 'client-root'],
 } as const satisfies Permissions;
 
+const EVENTS = {
+  // A reader closes the holes that writers left.
+  tables: { clients: ['Query'], events: ['GetItem', 'PutItem', 'Query'] },
+  limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
+  secrets: ['nonce', 'client-root'],
+} as const satisfies Permissions;
+
 /** Also takes access tokens, and verifies them by the public copy of their keys. */
 const WITH_TOKEN = {
   ...WITH_PROOF,
-  limits: { ...WITH_PROOF.limits, GetItem: [...WITH_PROOF.limits.GetItem, keysItemKey('token')] },
+  // One key of an instance.
+  tables: { ...WITH_PROOF.tables, clients: ['GetItem', 'Query'] },
+  limits: {
+    ...WITH_PROOF.limits,
+    GetItem: [...WITH_PROOF.limits.GetItem, keysItemKey('token'), denyKey('*')],
+  },
 } as const satisfies Permissions;
 
 export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
   'register-oauth': WITH_TOKEN,
   'registration-oauth': WITH_TOKEN,
   'oauth-token': {
-    tables: { ledger: ['PutItem'], clients: ['Query'] },
+    tables: { ledger: ['PutItem'], clients: ['GetItem', 'Query'] },
     limits: { GetItem: [keysItemKey('nonce'), keysItemKey('token')], UpdateItem: [quotaKey('*', '*')] },
     secrets: ['nonce', 'token'],
+  },
+  'events-oauth': {
+    ...EVENTS,
+    tables: { ...EVENTS.tables, clients: ['GetItem', 'Query'] },
+  },
+  'oauth-register': {
+    tables: {
+      ledger: ['PutItem'],
+      // For the mark of its generation alone.
+      registry: ['PutItem'],
+      clients: ['DeleteItem', 'PutItem', 'Query', 'UpdateItem'],
+    },
+    limits: {
+      GetItem: [keysItemKey('nonce'), keysItemKey('client-root'), evacuatedKey('*'), WRITE_STOP_KEY],
+    },
+    secrets: ['nonce', 'client-root'],
+  },
+  'oauth-revocation': {
+    tables: { ledger: ['PutItem'], clients: ['GetItem', 'Query'] },
+    limits: {
+      GetItem: [keysItemKey('nonce'), keysItemKey('token'), denyKey('*')],
+      UpdateItem: [quotaKey('*', '*')],
+    },
+    limitsEverywhere: { PutItem: [denyKey('*')] },
+    secrets: ['nonce'],
   },
   'oauth-metadata': {},
   nonce: { limits: { GetItem: [keysItemKey('nonce')] }, secrets: ['nonce'] },
   register: WITH_PROOF,
   registration: WITH_PROOF,
-  events: {
-    // A reader closes the holes that writers left.
-    tables: { clients: ['Query'], events: ['GetItem', 'PutItem', 'Query'] },
-    limits: { GetItem: [keysItemKey('nonce'), keysItemKey('client-root')] },
-    secrets: ['nonce', 'client-root'],
-  },
+  events: EVENTS,
   keys: {
     ...WITH_PROOF,
     // The registry for the mark of its generation alone.
@@ -106,7 +141,7 @@ export const PERMISSIONS: Readonly<Record<ServingBundle, Permissions>> = {
         WRITE_STOP_KEY,
       ],
       UpdateItem: [evacuatedKey('*')],
-      PutItem: [WRITE_STOP_KEY],
+      PutItem: [WRITE_STOP_KEY, denyKey('*')],
       DeleteItem: [WRITE_STOP_KEY],
     },
     secrets: ['client-root', 'webhook-root'],

@@ -40,7 +40,11 @@ export class ServingFunction extends PlatformFunction {
       bundle: bundles[code],
       environment: environmentOf(code, values),
       statements: [
-        ...statements(Stack.of(scope), code, { stage, ...generations }),
+        ...statements(Stack.of(scope), code, {
+          stage,
+          regions: config.regions.map(({ name }) => name),
+          ...generations,
+        }),
         ...keyStatements(scope, config, region, { services: encryptedServices(code) }),
       ],
     });

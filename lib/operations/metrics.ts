@@ -55,6 +55,10 @@ const METRICS = {
   endingEndpointSecrets: logged('EndingEndpointSecrets'),
   endedEndpointSecrets: logged('EndedEndpointSecrets'),
   unreadableChanges: logged('UnreadableChanges'),
+  enrolments: logged('Enrolments'),
+  refusedAttestations: logged('RefusedAttestations'),
+  manyInstances: logged('ManyInstances'),
+  issuerKeysUnreadable: logged('IssuerKeysUnreadable'),
 } as const;
 
 export type RegionMetric = keyof typeof METRICS;
@@ -81,7 +85,11 @@ export function filterTarget(
     | 'failedTurns'
     | 'endpointsLeft'
     | 'endingEndpointSecrets'
-    | 'endedEndpointSecrets',
+    | 'endedEndpointSecrets'
+    | 'enrolments'
+    | 'refusedAttestations'
+    | 'manyInstances'
+    | 'issuerKeysUnreadable',
   stage: string,
 ): Pick<MetricFilterOptions, 'metricNamespace' | 'metricName'> {
   const { namespace: metricNamespace, metricName } = METRICS[name](stage);

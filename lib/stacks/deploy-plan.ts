@@ -43,6 +43,7 @@ function deployPlan(config: Config, parts: Parts): DeployPlan {
     tableGeneration: inUse.generation,
     ...(other && { otherTables: { generation: other.generation, regions: other.regions } }),
     ...(config.oauth && { oauth: true as const }),
+    ...(config.enrolment.length > 0 && { enrols: true as const }),
     regions: config.regions.map((region) => plannedRegion(config, region)),
     ...(domain && {
       domain: { entry: domain.entry, ...(domain.hostedZone && { hostedZone: domain.hostedZone }) },

@@ -24,10 +24,12 @@ import { Outbox } from '../callbacks/outbox.ts';
 import { wakeUpsUrl } from '../callbacks/wake-ups.ts';
 import type { Config } from '../config/read.ts';
 import { RegionTable } from '../data/tables.ts';
+import { EnrolmentSweep } from '../enrolment/sweep.ts';
 import { environmentValues } from '../functions/environment.ts';
 import { ServingFunction } from '../functions/serving-function.ts';
 import { KeyRotation } from '../keys/rotation.ts';
 import { DeliveryAlarms } from '../operations/delivery-alarms.ts';
+import { EnrolmentAlarms } from '../operations/enrolment-alarms.ts';
 import { EventAlarms } from '../operations/event-alarms.ts';
 import { ExposedKeyAlarm } from '../operations/exposed-key-alarm.ts';
 import { KeyAlarms } from '../operations/key-alarms.ts';
@@ -126,6 +128,15 @@ export class RegionStack extends PlatformStack {
       (name) => functions[name]!.logGroup,
     );
     new ExposedKeyAlarm(this, 'ExposedKey', { config, region, logGroups, topic });
+    const enrols = config.enrolment.length > 0;
+    // Every Region could do it; one is enough.
+    const sweep =
+      enrols && region.name === config.homeRegion
+        ? new EnrolmentSweep(this, 'EnrolmentSweep', {
+            ...{ config, region, errorDocsUrl },
+            bundle: bundles['enrolment-sweep'],
+          })
+        : undefined;
     if (kind === 'prod') {
       const { requestsPerIp } = config.waf;
       const apiStage = this.api.deploymentStage;
@@ -133,6 +144,12 @@ export class RegionStack extends PlatformStack {
       new RegionAlarms(this, 'Alarms', { config, region, logGroups, topic, certificate });
       new KeyAlarms(this, 'KeyAlarms', { config, rotation, topic });
       new DeliveryAlarms(this, 'DeliveryAlarms', { config, region: region.name, delivery, topic });
+      if (enrols)
+        new EnrolmentAlarms(this, 'EnrolmentAlarms', {
+          ...{ config, region: region.name, topic },
+          registerLog: logGroups['oauth-register']!,
+          sweepLog: sweep?.logGroup,
+        });
       new EventAlarms(this, 'EventAlarms', { config, region: region.name, outbox, topic });
     }
     const of = keptBy(

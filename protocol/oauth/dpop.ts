@@ -9,7 +9,7 @@ import { BEYOND_TOKEN_MS, checkParsed, type PresentedNonce, parseNonce } from '.
 import { LEEWAY_S } from '../proof/claims.ts';
 import type { HttpRequest } from '../proof/request.ts';
 import { isSignedBy } from '../proof/signature.ts';
-import { canonicalJwk } from '../public-jwk.ts';
+import { canonicalJwk, holdsSecret } from '../public-jwk.ts';
 import { type OAuthRefusal, refuseOAuth } from './error.ts';
 import {
   CLIENT_ALGORITHMS,
@@ -98,16 +98,13 @@ interface DpopSigner {
   readonly thumbprint: string;
 }
 
-/** Members of a private key, or of a secret one. */
-const PRIVATE = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
-
 /** @returns undefined where the header names no public key of an algorithm that is taken */
 async function readSigner({ header, headerText }: Jwt): Promise<DpopSigner | undefined> {
   const held = SIGNERS.get(headerText);
   if (held) return held;
   const { jwk } = header;
   const alg = CLIENT_ALGORITHMS.find((known) => known === header.alg);
-  if (!alg || !isJsonObject(jwk) || PRIVATE.some((name) => name in jwk)) return undefined;
+  if (!alg || !isJsonObject(jwk) || holdsSecret(jwk)) return undefined;
   const canonical = canonicalJwk(jwk as JsonWebKey);
   const key = canonical && createPublicKey({ key: canonical, format: 'jwk' });
   if (!key || !fits(alg, key)) return undefined;

@@ -12,6 +12,9 @@ export interface MetadataOptions {
 /** The endpoints, below the base URL. */
 export const ENDPOINTS = {
   token: '/v1/oauth/token',
+  revoke: '/v1/oauth/revoke',
+  introspect: '/v1/oauth/introspect',
+  register: '/v1/oauth/register',
 } as const;
 
 const AUTH_METHODS = ['private_key_jwt'];
@@ -20,8 +23,15 @@ const AUTH_METHODS = ['private_key_jwt'];
 export const authorizationServerMetadata = ({ issuer, url, scopes }: MetadataOptions): object => ({
   issuer,
   token_endpoint: url + ENDPOINTS.token,
+  registration_endpoint: url + ENDPOINTS.register,
   token_endpoint_auth_methods_supported: AUTH_METHODS,
   token_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
+  revocation_endpoint: url + ENDPOINTS.revoke,
+  revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+  revocation_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
+  introspection_endpoint: url + ENDPOINTS.introspect,
+  introspection_endpoint_auth_methods_supported: AUTH_METHODS,
+  introspection_endpoint_auth_signing_alg_values_supported: CLIENT_ALGORITHMS,
   jwks_uri: `${url}/.well-known/jwks.json`,
   response_types_supported: [],
   grant_types_supported: ['client_credentials'],

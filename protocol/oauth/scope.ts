@@ -11,7 +11,8 @@ export const PLATFORM_SCOPES = [WRITE_SCOPE, READ_SCOPE, INTROSPECT_SCOPE] as co
 export const DEFAULT_SCOPES: readonly string[] = [WRITE_SCOPE, READ_SCOPE];
 
 const SCOPE = /^[\x21\x23-\x5b\x5d-\x7e]{1,64}$/;
-const MOST_SCOPES = 32;
+/** Of a client, and of a request. */
+export const MOST_SCOPES = 32;
 
 export const isScope = (text: unknown): text is string => typeof text === 'string' && SCOPE.test(text);
 

@@ -13,23 +13,24 @@ import { type Candidate, triesFor, verifySignature } from './signature.ts';
 
 /** The lookups that the checks make outside the request. */
 export interface ProofLookups {
-  client(clientId: string): Promise<ClientLookup>;
+  /** @param kid of the key that is needed: a client may have more than a reader holds */
+  client(clientId: string, kid: string | undefined): Promise<ClientLookup>;
   /** @param fresh whether the copy in memory failed to verify, so that a newer one is needed */
   keys(alg: ProofAlgorithm, fresh: boolean): Promise<VerificationKeys>;
   /** @returns the MAC key of this Region and ledger that `kid` names, or undefined */
   nonceKey(kid: string): Promise<KeyObject | undefined>;
 }
 
-export interface ClientLookup {
+export interface ClientLookup<T = ClientRecord> {
   /** The client, from memory or from a read; undefined for an unknown one. */
-  readonly client: ClientRecord | undefined;
+  readonly client: T | undefined;
   /** Reads the client once more, for a proof that did not verify. */
-  again(): Promise<Reread>;
+  again(): Promise<Reread<T>>;
 }
 
-export type Reread =
+export type Reread<T = ClientRecord> =
   /** A read that is no older than the request; `client` is undefined for an unknown one. */
-  | { readonly kind: 'read'; readonly client: ClientRecord | undefined }
+  | { readonly kind: 'read'; readonly client: T | undefined }
   /** No read: another failure caused one a moment ago. */
   | { readonly kind: 'held_back' };
 
@@ -141,7 +142,7 @@ async function verifyProof(
  */
 async function findSigner(proof: Proof, nowMs: number, lookups: ProofLookups): Promise<Signer | undefined> {
   const [{ client, again }, keys] = await Promise.all([
-    lookups.client(proof.iss),
+    lookups.client(proof.iss, proof.kid),
     lookups.keys(proof.alg, false),
   ]);
   const signer = tryKeys(proof, client, keys, nowMs);

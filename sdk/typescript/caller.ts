@@ -20,7 +20,7 @@ import {
   unexpectedAnswer,
   withText,
 } from './http.ts';
-import type { Keys } from './keys.ts';
+import type { ClientKeys } from './keys.ts';
 import type { Log } from './log.ts';
 import type { LogFields } from './loggable.ts';
 import { NoncePool } from './nonce-pool.ts';
@@ -34,7 +34,7 @@ export interface CallerOptions {
   readonly url: string;
   /** Base URLs of trusted Regions outside `url`'s host. */
   readonly regions: readonly string[];
-  readonly keys: Keys;
+  readonly keys: ClientKeys;
   /** Called where an answer names the end of the key that signed. */
   readonly onKeyExpiring: (signer: Signer, expiresAtMs: number | undefined) => void;
   readonly fetch: typeof fetch;
@@ -201,6 +201,7 @@ export class Caller {
       const { region } = state;
       // Wait first, then take the nonce: it would grow old meanwhile. Reads do not count against the quota.
       if (method !== 'GET') await this.#held(region, signals);
+      await keys.ready?.({ issuer, url: region.url, nowS: (now() + this.#clockOffsetMs) / 1000 }, signals);
       const pool = this.#pool(region);
       const nonce = method === 'GET' ? undefined : await pool.take(signals);
       const url = region.url + path;

@@ -1,4 +1,5 @@
 /** The client: it registers users, and reads and deletes registrations. */
+import { platformSource } from '#identity';
 import { createTransport } from '#transport';
 import { isBaseUrl } from '../../protocol/base-url.ts';
 import { sleep } from './abort.ts';
@@ -9,8 +10,10 @@ import { environment } from './environment.ts';
 import { ClientClosedError, InvalidArgumentError } from './errors.ts';
 import { type EventsOptions, type PageCall, type ReadEvent, readEvents } from './events.ts';
 import type { Hooks } from './hooks.ts';
-import type { Answer } from './http.ts';
-import { Keys, type RotatedKey } from './keys.ts';
+import { type Answer, exchange, type Request } from './http.ts';
+import { IdentityKeys } from './identity/keys.ts';
+import { type Identity, type IdentitySource, PLATFORMS } from './identity/source.ts';
+import { type ClientKeys, Keys, type RotatedKey } from './keys.ts';
 import { createLog, type Logger, type LogLevel } from './log.ts';
 import { requireFunction, requireLimits, requireNumber, requireOptions } from './options.ts';
 import {
@@ -26,7 +29,17 @@ import { createRollOver } from './roll-over.ts';
 import { type CompileCheck, createPrecheck, type Precheck } from './user-check.ts';
 
 /** Which key signs; with none of these options, the API key of the environment's `COUNTERSIGN_API_KEY`. */
-export type CredentialOptions = PrivateKeyCredential | { readonly apiKey?: string | undefined };
+export type CredentialOptions =
+  | PrivateKeyCredential
+  | { readonly apiKey?: string | undefined }
+  | {
+      /**
+       * Without a secret: by the identity token of the platform that the workload runs on, which `auto` finds
+       * in the environment; or by a function that gets one. The client makes a key, registers it, and renews
+       * it in time; the key is written nowhere. See docs/enrolment.md.
+       */
+      readonly identity: Identity;
+    };
 
 export interface ClientSettings extends Hooks {
   /**
@@ -112,7 +125,7 @@ export class CountersignClient {
   readonly #caller: Caller;
   readonly #closed = new AbortController();
   readonly #closeTransport: () => Promise<void>;
-  readonly #clientId: string;
+  readonly #keys: ClientKeys;
   readonly #precheck: Precheck | undefined;
 
   /** @throws InvalidArgumentError where an option is missing or wrong. The message never quotes a key. */
@@ -131,22 +144,30 @@ export class CountersignClient {
     const regions = (options.regions ?? []).map((region) => requireBaseUrl('each of regions', region));
     requireLimits({ timeoutMs, maxRetries });
     requireNumber('retryBudget', retryBudget, 0);
-    const keys = new Keys(createSigner(credentialOf(options)));
     const log = createLog(logger, logLevel);
     const now = internals.now ?? Date.now;
     const transport = options.fetch ? undefined : createTransport();
-    this.#clientId = keys.clientId;
     this.#closeTransport = async () => transport?.close();
+    const fetchWith = options.fetch ?? transport!.fetch;
+    const identity = identitySource(options);
+    const own = identity ? undefined : new Keys(createSigner(credentialOf(options)));
+    const closed = this.#closed.signal;
+    const exchangeWith = (request: Request, signals: readonly AbortSignal[]) =>
+      exchange(request, { fetch: fetchWith, timeoutMs, signals });
+    const keys: ClientKeys =
+      own ?? new IdentityKeys({ source: identity!, exchange: exchangeWith, signals: [closed], log });
+    this.#keys = keys;
     this.#caller = new Caller({
       url,
       regions,
       keys,
-      onKeyExpiring: (signer, expiresAtMs) => rollOver(signer, expiresAtMs),
-      fetch: options.fetch ?? transport!.fetch,
+      // The keys of an instance renew themselves.
+      onKeyExpiring: (signer, expiresAtMs) => rollOver?.(signer, expiresAtMs),
+      fetch: fetchWith,
       timeoutMs,
       maxRetries,
       retryBudget,
-      closed: this.#closed.signal,
+      closed,
       hooks: options,
       log,
       now,
@@ -157,12 +178,12 @@ export class CountersignClient {
     this.#precheck =
       checkUsers &&
       createPrecheck(checkUsers, () => log('warn', "the platform's schema cannot be checked here"));
-    const rollOver = createRollOver({ caller: this.#caller, keys, onKeyRotated, log, now });
+    const rollOver = own && createRollOver({ caller: this.#caller, keys: own, onKeyRotated, log, now });
   }
 
-  /** This client's id on the platform. */
+  /** This client's id on the platform. With `identity` it is empty until the first call. */
   get clientId(): string {
-    return this.#clientId;
+    return this.#keys.clientId;
   }
 
   /**
@@ -183,9 +204,9 @@ export class CountersignClient {
       const body = encodeUser(user);
       // The user as it was sent, if it was sent at all: plain JavaScript may send any.
       const { user_id } = user as { user_id?: unknown };
-      const expected = { client_id: this.#clientId, ...(typeof user_id === 'string' && { user_id }) };
+      const user_expected = typeof user_id === 'string' && { user_id };
       const read = (answer: Answer) => ({
-        ...readRegistration<U>(answer, expected),
+        ...readRegistration<U>(answer, { client_id: this.clientId, ...user_expected }),
         replayed: answer.headers.get('Idempotency-Replayed') === 'true',
       });
       const check = this.#precheck;
@@ -221,7 +242,7 @@ export class CountersignClient {
    */
   get<U extends WithUserId = User>(id: string, options: CallOptions = {}): ResponsePromise<Registration<U>> {
     return this.#call(options, () => {
-      const read = (answer: Answer) => readRegistration<U>(answer, { id, client_id: this.#clientId });
+      const read = (answer: Answer) => readRegistration<U>(answer, { id, client_id: this.clientId });
       return { method: 'GET', path: pathOf(id), route: ONE, caches: true, read };
     });
   }
@@ -251,7 +272,7 @@ export class CountersignClient {
    */
   events(options: EventsOptions = {}): AsyncGenerator<ReadEvent, void, void> {
     const get = async (call: PageCall) => (await this.#caller.call({ ...call, method: 'GET' })).data;
-    return readEvents(get, this.#clientId, options);
+    return readEvents(get, () => this.clientId, options);
   }
 
   /** Ends running calls, which throw ClientClosedError, and closes every connection. */
@@ -293,12 +314,25 @@ function credentialOf(options: ClientOptions): Credential {
   return (given ? options : { apiKey: environment('COUNTERSIGN_API_KEY') }) as Credential;
 }
 
+/** @throws InvalidArgumentError where another credential is given, too, or the platform is not known */
+function identitySource(options: ClientOptions): IdentitySource | undefined {
+  const { identity } = options as { identity?: unknown };
+  if (identity === undefined) return undefined;
+  const others = CREDENTIAL.filter((name) => name !== 'identity' && Object.hasOwn(options, name));
+  if (others.length > 0) throw new InvalidArgumentError(`identity and ${others[0]} cannot be combined`);
+  if (typeof identity === 'function') return identity as IdentitySource;
+  const platform = PLATFORMS.find((each) => each === identity);
+  if (!platform) throw new InvalidArgumentError(`identity must be ${PLATFORMS.join(', ')} or a function`);
+  return platformSource(platform);
+}
+
 const CREDENTIAL = Object.keys({
   apiKey: 0,
   clientId: 0,
   privateKey: 0,
   alg: 0,
   kid: 0,
+  identity: 0,
 } satisfies Record<KeyOf<CredentialOptions>, 0>);
 
 const FUNCTIONS = ['fetch', 'checkUsers', 'onQuotaWait', 'onKeyRotated', 'onRequest', 'onRetry'] as const;

@@ -126,6 +126,31 @@ export class ForeignRegionsError extends CountersignError {
   }
 }
 
+export interface EnrolmentErrorOptions {
+  readonly message: string;
+  readonly status?: number;
+  readonly error?: string;
+  readonly requestId?: string | undefined;
+  readonly cause?: unknown;
+}
+
+/** With `identity`: the workload got no key. The code is `enrolment_failed`. */
+export class EnrolmentError extends CountersignError {
+  /** Undefined where the workload's own platform gave it no token. */
+  readonly status: number | undefined;
+  override readonly requestId: string | undefined;
+  /** OAuth's error code, such as `invalid_token`: no policy takes the token. */
+  readonly error: string | undefined;
+
+  constructor({ message, status, error, requestId, cause }: EnrolmentErrorOptions) {
+    super('enrolment_failed', message);
+    this.status = status;
+    this.error = error;
+    this.requestId = requestId;
+    if (cause !== undefined) this.cause = cause;
+  }
+}
+
 /** A problem document (RFC 9457): its known members, without secrets. */
 export interface Problem {
   readonly type?: string;

@@ -38,13 +38,13 @@ type Get = (call: PageCall) => Promise<Page>;
  */
 export function readEvents(
   get: Get,
-  clientId: string,
+  clientId: () => string,
   options: EventsOptions,
 ): AsyncGenerator<ReadEvent, void, void> {
   requireOptions(options, ['after', 'signal']);
   const { after = BEGINNING, signal } = options;
   if (!isCursor(after)) throw new InvalidArgumentError('after must be the cursor of an event');
-  const read = (answer: Answer) => readPage(answer, clientId);
+  const read = (answer: Answer) => readPage(answer, clientId());
   return pages((path) => get({ path, route: '/v1/events/{after}', signal, read }), after);
 }
 

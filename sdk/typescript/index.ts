@@ -18,6 +18,7 @@ export {
   ConnectionError,
   CountersignError,
   CursorGoneError,
+  EnrolmentError,
   ForeignRegionsError,
   InternalServerError,
   InvalidArgumentError,
@@ -41,6 +42,7 @@ export {
 export type { ClientEvent, CountersignEvent, EventData, EventType, RegistrationEvent } from './event.ts';
 export type { EventsOptions, ReadEvent } from './events.ts';
 export type { RequestEvent, RetryEvent } from './hooks.ts';
+export type { Identity, IdentitySource, IdentityWish } from './identity/source.ts';
 export type { RotatedKey } from './keys.ts';
 export type { Logger, LogLevel } from './log.ts';
 export type { LogFields } from './loggable.ts';

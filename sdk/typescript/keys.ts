@@ -18,7 +18,28 @@ const DOUBT_MS = 60_000;
 /** A Region that does not know the next key by then never will. */
 const LONGEST_LAG_MS = 600_000;
 
-export class Keys {
+/** When and where a call is about to sign. */
+export interface ReadyAt {
+  /** The platform's. */
+  readonly issuer: string;
+  /** The Region's base URL. */
+  readonly url: string;
+  /** Epoch seconds, by the server's clock. */
+  readonly nowS: number;
+}
+
+/** The keys of a client, as a call uses them. */
+export interface ClientKeys {
+  readonly clientId: string;
+  /** Waits until there is a key. @default there is one @throws the reason of a signal that aborts */
+  ready?(at: ReadyAt, signals: readonly AbortSignal[]): Promise<void>;
+  /** @param nowMs by the server's clock */
+  signer(nowMs: number): Signer;
+  /** The platform refused a signature. @returns whether another key may sign instead */
+  refused(signer: Signer, nowMs: number): boolean;
+}
+
+export class Keys implements ClientKeys {
   #current: Signer;
   /** The key before. */
   #old: { readonly signer: Signer; readonly untilMs: number } | undefined;

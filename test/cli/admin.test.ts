@@ -61,6 +61,7 @@ const LOST: [AdminAction, object, string][] = [
   ['tables.stop', {}, 'look with countersign registry show --local 4100'],
   ['tables.resume', {}, 'look with countersign registry show --local 4100'],
   ['proofs.revoke', { nonce: 'n' }, RUN_AGAIN],
+  ['tokens.revoke', { jti: 'j' }, RUN_AGAIN],
   ['events.rebuild', { since: '2026-11-23T12:00:00Z' }, RUN_AGAIN],
   ['regions.evacuate', { region: 'local-a' }, RUN_AGAIN],
   ['regions.return', { region: 'local-a' }, RUN_AGAIN],

@@ -87,8 +87,8 @@ test('a list holds every client, over all pages, one line of JSON each', async (
   expect(new Set(ids).size).toBe(ids.length);
   expect(ids.length).toBeGreaterThanOrEqual(107);
   const table = (await clients('list')).stdout.split('\n');
-  expect(table[0]).toMatch(/^client +profile +state +limit +created_at +key_expires_at$/);
-  expect(table.find((line) => line.startsWith('dev '))).toMatch(/^dev +strict +enabled +1000000 /);
+  expect(table[0]).toMatch(/^client +origin +profile +state +limit +created_at +key_expires_at$/);
+  expect(table.find((line) => line.startsWith('dev '))).toMatch(/^dev +operator +strict +enabled +1000000 /);
 });
 
 test('disable and enable change every Region, and name the Regions that confirmed', async () => {
@@ -132,6 +132,31 @@ test('a limit is changed in every Region, and reset to the default', async () =>
   await clients('update', 'limited', '--limit', 'default');
   expect((await clients('show', 'limited', '--json')).json.limit).toBeNull();
   expect((await clients('update', 'limited')).code).toBe(2);
+  const scoped = await clients('update', 'limited', '--scopes', 'orders:read,registrations:read');
+  expect(scoped.stdout).toBe('the scopes of limited are orders:read, registrations:read: local-a, local-b\n');
+});
+
+test('an invite is shown once, and says what it is worth until it is used', async () => {
+  const invited = await clients('invite', 'invited', '--expires', '30m', '--scopes', 'orders:read', '--json');
+  expect(invited.json).toEqual({
+    client_id: 'invited',
+    initial_access_token: expect.stringMatching(/^csi_invited_1_/),
+    expires_at: expect.any(String),
+  });
+  const leftMs = Date.parse(invited.json.expires_at) - Date.now();
+  expect(Math.abs(leftMs - 1_800_000)).toBeLessThan(120_000);
+  expect(invited.stderr).toContain('whoever finds it can register as invited');
+  const shown = await clients('show', 'invited', '--json');
+  expect(shown.json).toMatchObject({ origin: 'invite', scopes: ['orders:read'], keys: [] });
+  expect(shown.stdout).not.toContain('csi_');
+
+  const bound = await clients('invite', 'invited', '--thumbprint', 'A'.repeat(43));
+  expect(bound.stdout).toMatch(/initial_access_token +csi_invited_2_/);
+  expect(bound.stderr).toContain('Only the key with that thumbprint');
+  expect(await clients('invite', 'dev')).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('client dev exists'),
+  });
 });
 
 test('a key is rotated with overlap: both keys register, and the new one is shown once', async () => {
@@ -197,6 +222,9 @@ test.each([
   [['clients', 'update', 'dev', '--limit', '99999999999'], 'and of at most 9 digits'],
   [['clients', 'create', 'x-service', '--profile', 'other'], 'Allowed choices are strict, basic'],
   [['clients', 'create', 'x-service', '--jwk', 'none.json'], 'cannot read'],
+  [['clients', 'create', 'x-service', '--scopes', 'a b'], 'names of scopes'],
+  [['clients', 'invite', 'x-service', '--expires', 'soon'], 'e.g. 24h'],
+  [['clients', 'invite', 'x-service', '--thumbprint', 'short'], '43 characters'],
 ])('%j is wrong usage: %s', async (args, message) => {
   const { code, stderr, stdout } = await directory.run(args);
   expect({ code, stdout }).toEqual({ code: 2, stdout: '' });
@@ -206,6 +234,7 @@ test.each([
 test.each([
   ['register'],
   ['clients', 'create'],
+  ['clients', 'invite'],
   ['clients', 'show'],
   ['clients', 'list'],
   ['clients', 'disable'],
@@ -230,7 +259,7 @@ test.each([
 
 test('on a terminal that is too narrow for the rows, each client is a block, and no line wraps', async () => {
   const { stdout } = await directory.run(['clients', 'list'], { columns: 60 });
-  expect(stdout).toMatch(/^dev\n {4}profile {9}strict\n {4}state {11}enabled\n/m);
+  expect(stdout).toMatch(/^dev\n {4}origin {10}operator\n {4}profile {9}strict\n {4}state {11}enabled\n/m);
   for (const line of stdout.split('\n')) expect(line.length).toBeLessThanOrEqual(60);
   const wide = await directory.run(['clients', 'list'], { columns: 200 });
   expect(wide.stdout).toBe((await directory.run(['clients', 'list'])).stdout);

@@ -56,6 +56,18 @@ test('a proof is revoked in the Region of its nonce, from a file or from standar
   expect(await send(a!, piped)).toBe(401);
 });
 
+test.each(['A'.repeat(22), `-${'B'.repeat(21)}`])('a token is revoked in every Region: %s', async (jti) => {
+  const { code, stdout } = await revoke('token', jti);
+  expect([code, stdout]).toEqual([0, `token ${jti} is revoked: local-a, local-b\n`]);
+  const { json } = await revoke('token', jti, '--json');
+  expect(json).toEqual({ token: { jti }, confirmed: ['local-a', 'local-b'], failed: [] });
+});
+
+test('a token is named by its jti: the token itself is refused, and not sent on', async () => {
+  const { code, stderr } = await revoke('token', 'eyJhbGciOiJFUzI1NiJ9.e30.AA');
+  expect([code, stderr]).toEqual([1, expect.stringContaining('22 characters')]);
+});
+
 test('a proof that was already used is not revoked, and the command fails', async () => {
   const [a] = platform.info.regions;
   const proof = await makeProof(a!);

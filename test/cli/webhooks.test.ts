@@ -45,16 +45,17 @@ beforeEach(async () => {
   directory = new Directory();
   asked = [];
   answer = () => ({});
-  server = createServer(async (request, response) => {
+  server = createServer(async (request, response): Promise<unknown> => {
     const region = /\/(local-\w)\/lambda\//.exec(request.headers.authorization ?? '')![1]!;
     const call: Asked = { region, ...JSON.parse(await text(request)) };
     asked.push(call);
     const given = answer(call);
+    if (given === 'lost') return request.socket.destroy();
     const body =
       typeof given === 'string'
         ? { ok: false, problem: { code: given, detail: `params.id: ${given}` } }
         : { ok: true, result: given };
-    response.end(JSON.stringify(body));
+    return response.end(JSON.stringify(body));
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -70,6 +71,12 @@ afterEach(() => {
 
 const webhooks = (...args: string[]) => directory.run(['webhooks', ...args]);
 const actions = () => asked.map(({ region, action, params }) => [region, action, params]);
+/** A Region delivers to the endpoint, and answers anything but a list so. */
+const answers = (given: object | string, holder = 'local-b') => {
+  answer = ({ action }) => (action === 'webhooks.list' ? { endpoints: [{ ...ENDPOINT, holder }] } : given);
+};
+/** What was asked besides lists. */
+const changes = () => actions().filter(([, action]) => action !== 'webhooks.list');
 
 describe('create', () => {
   const created = { id: ID, secret: 'whsec_c2VjcmV0', public_key: 'whpk_a2V5', state: 'pending' };
@@ -148,7 +155,7 @@ describe('list', () => {
       region === 'local-a' ? 'unavailable' : { endpoints: [{ ...ENDPOINT, pending: null }] };
     const { code, stdout, stderr } = await webhooks('list', '--client', 'dev');
     expect(stdout).toContain('new ones unknown');
-    expect([code, stderr]).toEqual([1, 'error: the endpoint: unavailable (unavailable)\n']);
+    expect([code, stderr]).toEqual([1, 'error: local-a: the endpoint: unavailable (unavailable)\n']);
     expect(asked.map(({ params }) => params)).toEqual([{ client: 'dev' }, { client: 'dev' }]);
     answer = () => 'unavailable';
     expect(await webhooks('list')).toMatchObject({ code: 1, stdout: '' });
@@ -162,15 +169,15 @@ describe('update', () => {
     [['--url', 'u', '--payload', 'thin'], { url: 'u', payload: 'thin' }],
     [['--events', 'all'], { events: null }],
     [['--events', 'client.disabled'], { events: ['client.disabled'] }],
-  ])('%j', async (args, changes) => {
-    answer = () => ENDPOINT;
+  ])('%j', async (args, expected) => {
+    answers(ENDPOINT);
     const { code, stdout, stderr } = await webhooks('update', ID, ...args);
     expect([code, stdout, stderr]).toEqual([0, `${ID} is active\n`, '']);
-    expect(actions()).toEqual([['local-a', 'webhooks.update', { id: ID, ...changes }]]);
+    expect(changes()).toEqual([['local-b', 'webhooks.update', { id: ID, ...expected }]]);
   });
 
   it('shows a new secret once', async () => {
-    answer = () => ({ ...ENDPOINT, secret: 'whsec_bmV3' });
+    answers({ ...ENDPOINT, secret: 'whsec_bmV3' });
     const { stdout, stderr } = await webhooks('update', ID, '--new-secret');
     expect(stdout).toBe(`${ID} is active; its secret is whsec_bmV3\n`);
     expect(stderr).toContain('only once');
@@ -184,19 +191,54 @@ describe('update', () => {
 });
 
 it('delete says what is deleted, and a missing endpoint is a failure', async () => {
-  answer = () => ({ id: ID });
+  answers({ id: ID });
   expect(await webhooks('delete', ID)).toMatchObject({ code: 0, stdout: `${ID} is deleted\n` });
-  answer = () => 'not_found';
+  expect(changes()).toEqual([['local-b', 'webhooks.delete', { id: ID }]]);
+  answers('not_found');
   const { code, stderr } = await webhooks('delete', ID);
   expect([code, stderr]).toEqual([1, 'error: the endpoint: not_found (not_found)\n']);
 });
 
+describe('an endpoint is asked for where it is held', () => {
+  it.each([['update', '--disable'], ['delete'], ['test'], ['failures'], ['replay', '--since', '1h']])(
+    '%s, though the first Region does not answer',
+    async (command, ...args) => {
+      answer = ({ region, action }) => {
+        if (region === 'local-a') return 'unavailable';
+        if (action !== 'webhooks.list') return { ...ENDPOINT, failures: [] };
+        const at = `2026-11-23T12:00:0${asked.length % 10}.000Z`;
+        return { endpoints: [{ ...ENDPOINT, holder: 'local-b', ping: { at, status: 204, error: null } }] };
+      };
+      expect(await webhooks(command, ID, ...args)).toMatchObject({ code: 0, stderr: '' });
+      expect(changes()).toMatchObject([['local-b', `webhooks.${command}`, { id: ID }]]);
+    },
+  );
+
+  it('if that Region gives no answer, the command says what has to be done first', async () => {
+    answer = ({ region }) =>
+      region === 'local-b' ? 'lost' : { endpoints: [{ ...ENDPOINT, holder: 'local-b' }] };
+    const { code, stderr } = await webhooks('update', ID, '--disable');
+    expect([code, stderr]).toEqual([3, expect.stringContaining('countersign evacuate local-b')]);
+  });
+
+  it('an endpoint that no Region lists is a failure, which names the Regions that do not answer', async () => {
+    answer = ({ region }) => (region === 'local-a' ? { endpoints: [] } : 'unavailable');
+    const { code, stderr } = await webhooks('delete', ID);
+    expect([code, stderr]).toEqual([
+      1,
+      `error: there is no endpoint ${ID}, as far as Regions answer; local-b: the endpoint: unavailable (unavailable)\n`,
+    ]);
+    expect(changes()).toEqual([]);
+  });
+});
+
 describe('test', () => {
+  /** One for each look at its holder, which two lists find first. */
   const withPings = (...pings: ShownEndpoint['ping'][]) => {
     let looks = 0;
     answer = ({ action }) =>
       action === 'webhooks.list'
-        ? { endpoints: [{ ...ENDPOINT, ping: pings[Math.min(looks++, pings.length - 1)]! }] }
+        ? { endpoints: [{ ...ENDPOINT, ping: pings[Math.min(Math.max(0, looks++ - 2), pings.length - 1)]! }] }
         : { id: ID };
   };
   const at = '2026-11-23T13:00:00.000Z';
@@ -206,6 +248,8 @@ describe('test', () => {
     const { code, stdout } = await webhooks('test', ID);
     expect([code, stdout]).toEqual([0, `${ID} answered the ping with 200\n`]);
     expect(asked.map(({ action }) => action.slice('webhooks.'.length))).toEqual([
+      'list',
+      'list',
       'list',
       'test',
       'list',
@@ -230,8 +274,12 @@ it('failures lists all pages', async () => {
     ...{ event, type: 'registration.created', first_at: '2026-11-23T12:00:00.000Z', attempts: 12 },
     ...{ last_status: 500, last_error: null, dead_at: '2026-11-26T12:00:00.000Z' },
   });
-  answer = ({ params }) =>
-    params.after ? { failures: [failure('evt_2')] } : { failures: [failure('evt_1')], next: 'x' };
+  answer = ({ action, params }) =>
+    action === 'webhooks.list'
+      ? { endpoints: [ENDPOINT] }
+      : params.after
+        ? { failures: [failure('evt_2')] }
+        : { failures: [failure('evt_1')], next: 'x' };
   const { json } = await webhooks('failures', ID, '--json');
   expect(json.failures.map(({ event }: { event: string }) => event)).toEqual(['evt_1', 'evt_2']);
   expect((await webhooks('failures', ID)).stdout).toMatch(

@@ -26,6 +26,20 @@ export const PROD: ConfigInput = {
 /** That stage with OAuth. */
 export const PROD_OAUTH: ConfigInput = { ...PROD, oauth: {} };
 
+/** The same, where instances enrol. */
+export const PROD_ENROLS: ConfigInput = {
+  ...PROD_OAUTH,
+  enrolment: [
+    {
+      client: 'billing-ci',
+      issuer: 'https://token.actions.githubusercontent.com',
+      match: { '/repository_id': '74', '/ref': 'refs/heads/main' },
+      instances: 20,
+      keyLife: 'PT30M',
+    },
+  ],
+};
+
 /** @returns the config without a witness, and so eventually consistent */
 export const eventual = ({ witnessRegion: _, ...config }: ConfigInput): ConfigInput => config;
 

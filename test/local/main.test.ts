@@ -89,6 +89,9 @@ test('it registers a first user, shows that a replay is refused, and suggests th
   await run.shows('Ctrl-C stops the platform.');
   expect(run.stdout()).toMatch(/POST \/v1\/register +201/);
   expect(run.stdout()).toMatch(/the same request again +401 +use_nonce/);
+  expect(run.stdout()).toMatch(/POST \/v1\/oauth\/token +200/);
+  expect(run.stdout()).toMatch(/POST \/v1\/register with it +201/);
+  expect(run.stdout()).toMatch(/the same request again +401 +invalid_proof/);
   expect(run.stdout()).toContain('local-c');
   expect(run.stdout()).toContain('npx countersign register examples/users.csv');
   const { clients } = JSON.parse(readFileSync(infoPath(), 'utf8')) as PlatformInfo;

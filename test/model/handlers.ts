@@ -82,23 +82,35 @@ export interface History {
   readonly trace: readonly string[];
 }
 
-const T0 = 1_795_430_000_000;
-const STAGE = 'model';
+export const T0 = 1_795_430_000_000;
+export const STAGE = 'model';
 const USERS = ['ada', 'bob'];
 const schema = compileSchema(defaultSchema);
-const url = (region: RegionName) => `https://${region}.api.example.com`;
+export const url = (region: RegionName) => `https://${region}.api.example.com`;
+
+/** The store of two Regions, with its tables. */
+export function openStore(mode: Mode, nowMs: (region: string) => number): Dynamodb {
+  const store = new Dynamodb({
+    regions: REGIONS,
+    witness: 'w',
+    modeOf: (table) => (/-(registry|clients)-/.test(table) ? mode : 'regional'),
+    nowMs,
+  });
+  for (const kind of Object.keys(TABLES) as TableKind[])
+    for (const region of TABLES[kind].scope === 'region' ? REGIONS : ['a'])
+      store.ask(region, 'CreateTable', {
+        TableName: tableName(STAGE, kind),
+        KeySchema: TABLES[kind].keys.map((AttributeName) => ({ AttributeName })),
+      } as never);
+  return store;
+}
 
 export async function run(s: Scheduler, plan: Plan): Promise<History> {
   let elapsedMs = 0;
   let operations = 0;
   let scheduled = false;
   const nowMs = (region: string) => T0 + elapsedMs + (plan.skew[region as RegionName] ?? 0);
-  const store = new Dynamodb({
-    regions: REGIONS,
-    witness: 'w',
-    modeOf: (table) => (/-(registry|clients)-/.test(table) ? plan.mode : 'regional'),
-    nowMs,
-  });
+  const store = openStore(plan.mode, nowMs);
   const trace: string[] = [];
   const point = async (label: string) => {
     await s.schedule(Promise.resolve(), label);
@@ -109,12 +121,6 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
   const carry: Carry = async (call, db) =>
     scheduled ? onSchedule(call, db) : db.ask(call.region, call.operation, call.input);
 
-  for (const kind of Object.keys(TABLES) as TableKind[])
-    for (const region of TABLES[kind].scope === 'region' ? REGIONS : ['a'])
-      store.ask(region, 'CreateTable', {
-        TableName: tableName(STAGE, kind),
-        KeySchema: TABLES[kind].keys.map((AttributeName) => ({ AttributeName })),
-      } as never);
   const { signer, secrets } = await makeClient(dynamodbClientOn(store, 'a'));
   replicate(store);
 
@@ -219,12 +225,7 @@ export async function run(s: Scheduler, plan: Plan): Promise<History> {
 }
 
 async function makeClient(dynamodb: SdkDynamodb): Promise<{ signer: Signer; secrets: SdkSecrets }> {
-  const key = () => ({
-    alg: 'HKDF-SHA-256' as const,
-    jwk: { kty: 'oct', k: randomBytes(32).toString('base64url') },
-    maxLifeMs: 90 * 24 * 3600 * 1000,
-  });
-  const keysets = { nonce: initialKeyset(key(), T0), 'client-root': initialKeyset(key(), T0) };
+  const { keysets, secrets } = makeSecrets();
   const root = keysets['client-root'].keys[0]!;
   const clientId = `c-${randomUUID().slice(0, 8)}`;
   const salt = randomBytes(16);
@@ -236,6 +237,17 @@ async function makeClient(dynamodb: SdkDynamodb): Promise<{ signer: Signer; secr
   });
   const rootBytes = Buffer.from(root.jwk.k!, 'base64url');
   const apiKey = deriveApiKey({ root: rootBytes, salt, clientId, generation: 1, profile: 'strict' });
+  return { signer: { clientId, apiKey, kid: '1' }, secrets };
+}
+
+/** The keysets that the handlers read. */
+export function makeSecrets() {
+  const key = () => ({
+    alg: 'HKDF-SHA-256' as const,
+    jwk: { kty: 'oct', k: randomBytes(32).toString('base64url') },
+    maxLifeMs: 90 * 24 * 3600 * 1000,
+  });
+  const keysets = { nonce: initialKeyset(key(), T0), 'client-root': initialKeyset(key(), T0) };
   const texts = new Map(
     Object.entries(keysets).map(([name, keyset]) => [
       secretName(STAGE, name as 'nonce'),
@@ -245,5 +257,5 @@ async function makeClient(dynamodb: SdkDynamodb): Promise<{ signer: Signer; secr
   const send = async ({ input }: { input: { SecretId: string } }) => ({
     SecretString: texts.get(input.SecretId),
   });
-  return { signer: { clientId, apiKey, kid: '1' }, secrets: { send } as unknown as SdkSecrets };
+  return { keysets, secrets: { send } as unknown as SdkSecrets };
 }

@@ -37,7 +37,7 @@ async function makeClient(alg: Algorithm): Promise<{ clientId: string; keys: Cry
 const JSON_TYPE = new Headers({ 'Content-Type': 'application/json' });
 
 describe.each(['ES256', 'Ed25519'] as const)('openid-client with %s', (alg) => {
-  it('discovers, gets a token and registers a user', async () => {
+  it('discovers, gets a token, registers a user and gives the token back', async () => {
     const { clientId, keys } = await makeClient(alg);
     const { entry } = platform.info;
     const config = await openid.discovery(
@@ -74,6 +74,10 @@ describe.each(['ES256', 'Ed25519'] as const)('openid-client with %s', (alg) => {
     // The same user again: the nonce of the token's answer serves all calls.
     const again = await register();
     expect([again.status, again.headers.get('idempotency-replayed')]).toEqual([201, 'true']);
+
+    await openid.tokenRevocation(config, tokens.access_token);
+    const refused = await register();
+    expect([refused.status, await refused.json()]).toMatchObject([401, { code: 'token_revoked' }]);
   });
 });
 

@@ -22,10 +22,12 @@ import {
 } from '../../lambda/contract/names.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
 import { type OAuthSettings, servingEnvironment } from '../../lambda/contract/serving-environment.ts';
+import type { EnrolmentParts } from '../../lambda/entry/compose/oauth.ts';
 import { createFunctions } from '../../lambda/entry/compose/serving.ts';
 import { compileSchema } from '../../lambda/schema/compile.ts';
 import defaultSchema from '../../lambda/schema/default.json' with { type: 'json' };
 import type { Keyset } from '../../protocol/keyset.ts';
+import { policyId } from '../../protocol/oauth/attestation.ts';
 import { withPublished } from '../../protocol/published.ts';
 import { checkAnswer } from '../openapi.ts';
 import { createTables, dynamodb, STAGE, startDynalite } from './dynalite.ts';
@@ -107,8 +109,9 @@ export interface Platform {
 /** A platform for all tests of a file. It starts now, and stops after the last of them. */
 export async function regionsForFile(
   oauth?: OAuthSettings,
+  enrolment?: EnrolmentParts,
 ): Promise<{ platform: Platform; a: Region; b: Region }> {
-  const platform = await startRegions(oauth);
+  const platform = await startRegions(oauth, enrolment);
   afterAll(() => platform.stop());
   const [a, b] = platform.regions;
   return { platform, a, b };
@@ -118,8 +121,9 @@ export async function regionsForFile(
  * Two Regions with a ledger each and one registry, like a strongly consistent global table.
  *
  * @param oauth settings of a stage with OAuth
+ * @param enrolment what lets instances in there
  */
-export async function startRegions(oauth?: OAuthSettings): Promise<Platform> {
+export async function startRegions(oauth?: OAuthSettings, enrolment?: EnrolmentParts): Promise<Platform> {
   const clock: Clock = { nowMs: Date.UTC(2026, 10, 23, 12) };
   const log: LogEntry[] = [];
   const [shared, ...own] = await Promise.all([startDynalite(), startDynalite(), startDynalite()]);
@@ -155,6 +159,7 @@ export async function startRegions(oauth?: OAuthSettings): Promise<Platform> {
         consistency: 'strong',
         errorDocsUrl: ERROR_DOCS,
         oauth,
+        enrolment: enrolment?.policies.map(policyId) ?? [],
       }),
       ...env,
     };
@@ -162,7 +167,16 @@ export async function startRegions(oauth?: OAuthSettings): Promise<Platform> {
     const clients = { dynamodb: tables, secrets: secretsClient };
     const functionOf = (name: FunctionName) => {
       const its = asFunction(bundleOf(name, oauth !== undefined), clients);
-      return createFunctions({ ...runtime, ...its }, schema)[name];
+      const elsewhere = (region: string) => {
+        const dynamodb = routeTables(
+          regionDbs[names.indexOf(region as (typeof names)[number])]!,
+          sharedDb,
+          seen,
+        );
+        return asFunction(bundleOf(name, oauth !== undefined), { ...clients, dynamodb }, 'elsewhere')
+          .dynamodb;
+      };
+      return createFunctions({ ...runtime, ...its }, schema, undefined, enrolment, elsewhere)[name];
     };
     const functions = Object.fromEntries(
       functionsOf(oauth !== undefined).map((name) => [name, functionOf(name)]),
@@ -261,6 +275,10 @@ const HTTP_FUNCTIONS = {
   '/.well-known/countersign': 'discovery',
   '/.well-known/jwks.json': 'jwks',
   '/v1/oauth/token': 'oauth-token',
+  '/v1/oauth/revoke': 'oauth-revocation',
+  '/v1/oauth/introspect': 'oauth-revocation',
+  '/v1/oauth/register': 'oauth-register',
+  '/v1/oauth/register/{client_id}': 'oauth-register',
   '/.well-known/oauth-authorization-server': 'oauth-metadata',
   '/.well-known/oauth-protected-resource': 'oauth-metadata',
 } as const;
@@ -284,8 +302,9 @@ async function send(functions: ReturnType<typeof createFunctions>, ask: HttpAsk)
 /** An event as API Gateway makes it, with the fields that the handlers read. */
 export function toEvent({ method, path, headers = {}, body, resource }: HttpAsk): APIGatewayProxyEvent {
   const [pathname = '', search] = path.split('?');
-  const [, collection, value] = /^\/v1\/(registrations|events)\/([^/]+)$/.exec(pathname) ?? [];
-  const name = collection === 'events' ? 'after' : 'id';
+  const [, collection, value] =
+    /^\/v1\/(registrations|events|oauth\/register)\/([^/]+)$/.exec(pathname) ?? [];
+  const name = { events: 'after', 'oauth/register': 'client_id' }[collection ?? ''] ?? 'id';
   const multi = Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value].flat()]));
   const query: Record<string, string[]> = {};
   for (const [name, value] of new URLSearchParams(search)) query[name] = [...(query[name] ?? []), value];

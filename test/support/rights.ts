@@ -17,14 +17,20 @@ interface Command {
 export function asFunction(
   name: ServingBundle,
   clients: { readonly dynamodb: Dynamodb; readonly secrets: Secrets },
+  where: 'here' | 'elsewhere' = 'here',
 ): typeof clients {
-  const { tables, limits, secrets = [] }: Permissions = PERMISSIONS[name];
+  const { tables, limits: own, limitsEverywhere, secrets = [] }: Permissions = PERMISSIONS[name];
+  const here = where === 'here';
+  const keysOf = (action: Action) => [
+    ...((here && own?.[action]) || []),
+    ...(limitsEverywhere?.[action] ?? []),
+  ];
   const mayUse = (action: Action, { TableName, Key, Item }: Command['input']): boolean => {
     const kind = (Object.keys(TABLES) as TableKind[]).find((each) => TableName?.includes(`-${each}`));
     if (kind === undefined) return false;
-    if (kind !== 'limits') return tables?.[kind]?.includes(action) === true;
+    if (kind !== 'limits') return here && tables?.[kind]?.includes(action) === true;
     const pk = (Key ?? Item)?.pk?.S;
-    return pk !== undefined && limits?.[action]?.some((pattern) => isLike(pk, pattern)) === true;
+    return pk !== undefined && keysOf(action).some((pattern) => isLike(pk, pattern));
   };
   const names: string[] = secrets.map((purpose) => secretName(STAGE, purpose));
   return {

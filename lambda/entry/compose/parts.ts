@@ -5,6 +5,7 @@ import { readSecret } from '../../adapters/aws.ts';
 import { type Clients, createClientReader, createClients } from '../../adapters/clients.ts';
 import type { Pause } from '../../adapters/dynamodb.ts';
 import { createEndpoints, type Endpoints } from '../../adapters/endpoints.ts';
+import { createEnrolledKeys, type EnrolledKeys } from '../../adapters/enrolled-keys.ts';
 import { createEvacuations, type Evacuations } from '../../adapters/evacuations.ts';
 import { createGoodness, type GoodnessRecord } from '../../adapters/goodness.ts';
 import { createLedger, type Ledger } from '../../adapters/ledger.ts';
@@ -126,16 +127,21 @@ export const evacuations = ({ env, dynamodb }: WithTables): Evacuations =>
 export const goodness = ({ env, dynamodb }: WithTables): GoodnessRecord =>
   createGoodness(dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE'));
 
-export function consumption(runtime: WithTables): Consumption {
+export const consumption = (runtime: WithTables): Consumption => ({
+  writeRefusal: writeRefusal(runtime),
+  markGeneration: markGeneration(runtime),
+  ledger: ledger(runtime),
+  quota: quota(runtime),
+});
+
+/** @returns why the Region takes no write now */
+export function writeRefusal(runtime: WithTables): Consumption['writeRefusal'] {
   const { env, nowMs, log } = runtime;
   const region = requireEnv(env, 'COUNTERSIGN_REGION');
   const stop = writeStop(runtime);
-  const writeRefusal = writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log });
-  runtime.atStart?.(writeRefusal);
-  return {
-    ...{ writeRefusal, markGeneration: markGeneration(runtime) },
-    ...{ ledger: ledger(runtime), quota: quota(runtime) },
-  };
+  const check = writesCheck({ evacuations: evacuations(runtime), stop, region, nowMs, log });
+  runtime.atStart?.(check);
+  return check;
 }
 
 export function quota(runtime: WithTables): Quota {
@@ -173,6 +179,9 @@ export const endpoints = ({ env, dynamodb, pause }: WithTables): Endpoints =>
 /** For operators, and for a client's next key: the rest of the request path only reads. */
 export const clients = ({ env, dynamodb, pause }: WithTables): Clients =>
   createClients(dynamodb, requireEnv(env, CLIENTS_TABLE), pause);
+
+export const enrolledKeys = ({ env, dynamodb, pause }: WithTables): EnrolledKeys =>
+  createEnrolledKeys(dynamodb, requireEnv(env, CLIENTS_TABLE), pause);
 
 export const registry = ({ env, dynamodb, pause }: WithTables): Registry =>
   createRegistry(dynamodb, requireEnv(env, 'COUNTERSIGN_REGISTRY_TABLE'), {

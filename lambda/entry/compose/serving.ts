@@ -2,13 +2,17 @@
  * Composes the functions that answer clients and operators; keys.ts composes those for the platform's keys. A
  * bundle holds the one that its entry names, with its parts.
  */
+import type { Dynamodb } from '../../adapters/aws/commands.ts';
+import { createDenyList } from '../../adapters/deny-list.ts';
 import { type AdminContext, type AdminHandler, adminHandler } from '../../admin/actions.ts';
-import { clientReadActions, clientWriteActions } from '../../admin/clients.ts';
+import { clientWriteActions } from '../../admin/clients.ts';
 import { eventWriteActions } from '../../admin/events.ts';
 import { proofActions } from '../../admin/proofs.ts';
 import { type RegionOptions, regionReadActions, regionWriteActions } from '../../admin/regions.ts';
 import { registrationReadActions, registrationWriteActions } from '../../admin/registrations.ts';
+import { clientReadActions } from '../../admin/show-clients.ts';
 import { stoppable, type TableOptions, tableReadActions, tableWriteActions } from '../../admin/tables.ts';
+import { tokenActions } from '../../admin/tokens.ts';
 import { type WebhookWriteOptions, webhookReadActions, webhookWriteActions } from '../../admin/webhooks.ts';
 import { PUBLIC_ONLY, systemResolve } from '../../callbacks/guard.ts';
 import { createReadEvents } from '../../callbacks/read-events.ts';
@@ -25,11 +29,21 @@ import { registrationHandler } from '../../handlers/registration.ts';
 import type { HttpHandler } from '../../http/handler.ts';
 import type { RegistrationSchema } from '../../schema/validator.ts';
 import { events as eventsTable, globalTables } from './callbacks.ts';
-import { oauthMetadata, oauthToken, tokenGate } from './oauth.ts';
+import {
+  type EnrolmentParts,
+  enrolledGate,
+  NO_ENROLMENT,
+  oauthMetadata,
+  oauthRegister,
+  oauthRevocation,
+  oauthToken,
+  tokenGate,
+} from './oauth.ts';
 import {
   clients,
   consumption,
   endpoints,
+  enrolledKeys,
   evacuations,
   goodness,
   httpContext,
@@ -74,10 +88,10 @@ export const registration = (runtime: WithTables & WithSecrets, gate = proofGate
     readLimit: readLimit(runtime),
   });
 
-export function events(runtime: WithTables & WithSecrets): HttpHandler {
+export function events(runtime: WithTables & WithSecrets, gate = proofGate(runtime)): HttpHandler {
   const table = eventsTable(runtime);
   return eventsHandler({
-    gate: proofGate(runtime),
+    gate,
     events: table,
     readEvents: createReadEvents(table),
     readLimit: readLimit(runtime),
@@ -170,6 +184,7 @@ export function adminWrite(runtime: WithTables & WithSecrets, callbacks: Callbac
     ...clientWriteActions({
       clients: clients(runtime),
       endpoints: endpoints(runtime),
+      enrolledKeys: enrolledKeys(runtime),
       roots: keyset(runtime, 'client-root'),
       refusedRoots: refusedKids(runtime, 'client-root'),
       nowMs,
@@ -185,6 +200,7 @@ export function adminWrite(runtime: WithTables & WithSecrets, callbacks: Callbac
   };
   return adminHandler(adminContext(runtime, 'admin-write'), {
     ...stoppable(changes, writeStop(runtime), markGeneration(runtime)),
+    ...tokenActions(createDenyList(runtime.dynamodb, requireEnv(env, 'COUNTERSIGN_LIMITS_TABLE')), nowMs),
     ...proofActions({ ledger: ledger(runtime), region, clockErrorMs, nowMs }),
     ...eventWriteActions({
       dynamodb: runtime.dynamodb,
@@ -219,6 +235,8 @@ export function createFunctions(
   runtime: WithTables & WithSecrets,
   schema: RegistrationSchema,
   callbacks: CallbackOptions = NO_QUEUE,
+  enrolment: EnrolmentParts = NO_ENROLMENT,
+  dynamodbIn: (region: string) => Dynamodb = () => runtime.dynamodb,
 ) {
   return {
     nonce: nonce(runtime),
@@ -234,12 +252,19 @@ export function createFunctions(
     ...(runtime.env.COUNTERSIGN_OAUTH && {
       register: register(runtime, schema, tokenGate(runtime)),
       registration: registration(runtime, tokenGate(runtime)),
-      ...oauthFunctions(runtime),
+      events: events(runtime, enrolledGate(runtime)),
+      ...oauthFunctions(runtime, enrolment, dynamodbIn),
     }),
   } satisfies ServingFunctions<HttpHandler | AdminHandler>;
 }
 
-const oauthFunctions = (runtime: WithTables & WithSecrets): Record<OAuthFunctionName, HttpHandler> => ({
+const oauthFunctions = (
+  runtime: WithTables & WithSecrets,
+  enrolment: EnrolmentParts,
+  dynamodbIn: (region: string) => Dynamodb,
+): Record<OAuthFunctionName, HttpHandler> => ({
   'oauth-token': oauthToken(runtime),
   'oauth-metadata': oauthMetadata(runtime),
+  'oauth-register': oauthRegister(runtime, enrolment),
+  'oauth-revocation': oauthRevocation(runtime, dynamodbIn),
 });

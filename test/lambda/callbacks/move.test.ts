@@ -59,8 +59,7 @@ function stage(mode: 'strong' | 'eventual') {
       await run?.();
     };
     const deliver = createDeliver({
-      ...{ endpoints, events, region, nowMs, readEvents: createReadEvents(events) },
-      regions: ['a', 'b', 'c'],
+      ...{ endpoints, events, region, regions: NAMES, nowMs, readEvents: createReadEvents(events) },
       registry: { read: async () => undefined },
       sign: async () => ({ header: 'v1a,', bySecret: true }),
       async send(callback) {
@@ -457,6 +456,15 @@ describe('in eventual mode', () => {
 });
 
 describe('another URL', () => {
+  it.each(['http://new.example/', 'https://10.0.0.1/'])(
+    '%s, which is never called, is refused',
+    async (url) => {
+      const made = await delivered('strong');
+      expect(await made.a.ask('webhooks.update', { id: ID, url })).toBe('malformed_request');
+      expect(await made.a.endpoint()).toMatchObject({ state: 'active', url: 'https://old.example/' });
+    },
+  );
+
   it('has to answer itself, whatever the one before answers while it is looked up', async () => {
     const made = await delivered('strong', {
       state: 'pending',

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { APIGatewayProxyEvent } from 'aws-lambda';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { KEYSETS } from '../../../lambda/contract/purposes.ts';
 import { discoveryHandler } from '../../../lambda/handlers/discovery.ts';
@@ -132,6 +132,49 @@ it.each([
   expect(faults({ ...CONFIG, regions: [{ name: 'eu-west-1', baseUrl }] })[0]).toMatch(
     /^regions\[0\]\.baseUrl: must /,
   );
+});
+
+describe('OAuth', () => {
+  const of = (oauth: object, more: object = {}) => faults({ ...PROD, ...more, oauth } as never);
+  it('needs a domain, and says why', () => {
+    expect(faults({ ...CONFIG, oauth: {} })).toEqual([
+      expect.stringMatching(/^oauth: needs a domain: standard clients ask for \/\.well-known\//),
+    ]);
+    expect(readConfig({ ...PROD, oauth: {} }).oauth?.tokenLife.toSeconds()).toBe(600);
+  });
+  it('has the entry as its issuer', () => {
+    const issuer = 'https://api.example.com';
+    expect(readConfig({ ...PROD, oauth: {}, issuer }).issuer).toBe(issuer);
+    expect(of({}, { issuer: 'https://id.example.com' })).toEqual([
+      expect.stringMatching(/^issuer: must be left out with oauth, or be https:\/\/api\.example\.com: /),
+    ]);
+  });
+  it.each<[string, object, RegExp]>([
+    [
+      'a token that lives longer than an hour',
+      { tokenLife: 'PT61M' },
+      /^oauth\.tokenLife: must be 1 minute to 1 hour/,
+    ],
+    ['what is no scope', { scopes: ['orders read'] }, /^oauth\.scopes\[0\]: must be 1 to 64 printable/],
+    [
+      'a scope of the platform',
+      { scopes: ['tokens:introspect'] },
+      /^oauth\.scopes\[0\]: is one of the platform's own/,
+    ],
+    ['a scope twice', { scopes: ['a', 'a'] }, /^oauth\.scopes\[1\]: is named twice/],
+    [
+      'the platform as a resource',
+      { resources: [{ url: 'https://api.example.com' }] },
+      /^oauth\.resources\[0\]\.url: is the platform itself/,
+    ],
+    [
+      'what is no client',
+      { resources: [{ url: 'https://o.example.com', client: '@' }] },
+      /^oauth\.resources\[0\]\.client: must be the name/,
+    ],
+  ])('refuses %s', (_, oauth, fault) => {
+    expect(of(oauth)).toEqual([expect.stringMatching(fault)]);
+  });
 });
 
 it('shows the sum if a rotation period is too short for the windows of its keys', () => {

@@ -2,7 +2,16 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { deliverName, functionName } from '../../../lambda/contract/names.ts';
 import type { ConfigInput } from '../../../lib/config/schema.ts';
-import { CONFIG, eventual, flat, PROD, type Resource, type Stack, synthesise } from '../synth.ts';
+import {
+  CONFIG,
+  eventual,
+  flat,
+  PROD,
+  PROD_ENROLS,
+  type Resource,
+  type Stack,
+  synthesise,
+} from '../synth.ts';
 
 const prod = synthesise(PROD);
 const region = prod.part('region-eu-west-1');
@@ -496,7 +505,9 @@ it('every alarm says what failed and links to its own section of the runbook, wh
   const anchors = [...ofAlarms!.matchAll(/^## (.+)$/gm)].map(([, title]) =>
     title!.toLowerCase().replaceAll(' ', '-'),
   );
-  const stacks = [prod, synthesise(eventual(PROD)), dev].flatMap(({ stacks }) => Object.values(stacks));
+  const stacks = [prod, synthesise(eventual(PROD)), synthesise(PROD_ENROLS), dev].flatMap(({ stacks }) =>
+    Object.values(stacks),
+  );
   const linked = stacks.flatMap(alarms).map(({ AlarmName, AlarmDescription }) => {
     const [, what, where, link] = AlarmDescription.match(
       /^(.+\.) Runbook: (\S+?)(?:#| \(section )([\w-]+)\)?$/,

@@ -10,5 +10,6 @@ import './evacuation.ts';
 import './iam.ts';
 import './names.ts';
 import './oauth.ts';
+import './enrolment.ts';
 import './keys.ts';
 import './callbacks.ts';

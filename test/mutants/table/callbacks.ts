@@ -277,6 +277,27 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
     'test/lambda/adapters/endpoints.test.ts',
   ),
   mutant(
+    'endpoint-changes-stay',
+    'cli/evacuation/heard.ts',
+    '|| each.holder === holder)',
+    '|| true)',
+    'test/cli/heard.test.ts',
+  ),
+  mutant(
+    'endpoint-changes-stay',
+    'cli/evacuation/heard.ts',
+    'left = left.filter((_, i) => !knows[i]);',
+    'left = left.filter(() => !knows.some((each) => each));',
+    'test/cli/heard.test.ts',
+  ),
+  mutant(
+    'public-addresses',
+    'lambda/admin/webhooks.ts',
+    'if (url !== undefined) await requireReachable(options, url);',
+    '',
+    'test/lambda/callbacks/move.test.ts',
+  ),
+  mutant(
     'replay-complete',
     'lambda/admin/webhooks.ts',
     'Math.min(endpoint.cursorAtMs, since)',
@@ -523,6 +544,13 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'webhooks-command',
+    'cli/webhooks/list.ts',
+    '${target.regions[i]}: ${answer.reason.message}',
+    '${answer.reason.message}',
+    'test/cli/webhooks.test.ts',
+  ),
+  mutant(
+    'webhooks-command',
     'cli/webhooks/command.ts',
     'if (result && result.at !== before?.at) return result;',
     'if (result) return result;',
@@ -544,9 +572,9 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'webhooks-command',
-    'cli/webhooks/command.ts',
-    'await invokeAdmin(target, holder,',
-    'await invokeAdmin(target, target.regions[0]!,',
+    'cli/webhooks/list.ts',
+    'await invokeAdmin(target, region, action,',
+    'await invokeAdmin(target, target.regions[0]!, action,',
     'test/cli/webhooks.test.ts',
   ),
   mutant(

@@ -1565,7 +1565,7 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'keys-as-readers-see-them',
-    'lambda/admin/clients.ts',
+    'lambda/admin/show-clients.ts',
     " || refusedRoots.includes(key.rootKid ?? '')",
     '',
     'test/cli/keys.test.ts',

@@ -231,8 +231,8 @@ export const STACKS: readonly Mutant[] = [
   mutant(
     'own-items',
     'lib/functions/rights.ts',
-    "UpdateItem: [quotaKey('*', '*')],",
-    "UpdateItem: ['*'],",
+    "UpdateItem: [quotaKey('*', '*')],\n  },\n  secrets: ['nonce', 'client-root'],",
+    "UpdateItem: ['*'],\n  },\n  secrets: ['nonce', 'client-root'],",
     'test/lib/stacks/stacks.test.ts',
   ),
   mutant(

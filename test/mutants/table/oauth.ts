@@ -1,0 +1,266 @@
+/** Mutants of OAuth: tokens, DPoP and what takes them back. */
+import { type Mutant, mutant } from '../mutant.ts';
+
+const DPOP = 'test/protocol/oauth/dpop.test.ts';
+const ASSERTION = 'test/protocol/oauth/client-assertion.test.ts';
+const TOKEN_RULES = 'test/protocol/oauth/access-token.test.ts';
+const TOKEN = 'test/lambda/oauth/token.test.ts';
+const ACCESS = 'test/lambda/oauth/access.test.ts';
+const REVOCATION = 'test/lambda/oauth/revocation.test.ts';
+const COPY = 'test/lambda/oauth/public-copy.test.ts';
+const CALLS = 'test/lambda/oauth/calls.test.ts';
+const STACKS = 'test/lib/stacks/stacks.test.ts';
+const dpop = 'protocol/oauth/dpop.ts';
+const assertion = 'protocol/oauth/client-assertion.ts';
+const accessToken = 'protocol/oauth/access-token.ts';
+const token = 'lambda/oauth/token.ts';
+const access = 'lambda/oauth/access.ts';
+
+export const OAUTH_MUTANTS: readonly Mutant[] = [
+  mutant('dpop-checks', dpop, "if (more.length > 0) return bad('dpop_count');", '', DPOP),
+  mutant('dpop-checks', dpop, "if (proof.header.typ !== 'dpop+jwt') return bad('dpop_typ');", '', DPOP),
+  mutant(
+    'dpop-checks',
+    dpop,
+    "if (!isSignedBy({ token: proof.text, alg: signer.alg }, signer.key)) return bad('dpop_signature');",
+    '',
+    DPOP,
+  ),
+  mutant('dpop-checks', dpop, ' || holdsSecret(jwk)', '', DPOP),
+  mutant(
+    'dpop-checks',
+    dpop,
+    'if (!key || !fits(alg, key)) return undefined;',
+    'if (!key) return undefined;',
+    DPOP,
+  ),
+  mutant('dpop-checks', dpop, "if (!isJti(jti)) return 'dpop_jti';", '', DPOP),
+  mutant('dpop-checks', dpop, "if (htm !== method) return 'dpop_htm';", '', DPOP),
+  mutant(
+    'dpop-checks',
+    dpop,
+    "if (!baseUrls.some((url) => normalised(url + path) === target)) return 'dpop_htu';",
+    '',
+    DPOP,
+  ),
+  mutant('dpop-checks', dpop, "if (!isTime(iat)) return 'dpop_iat';", '', DPOP),
+  mutant(
+    'dpop-checks',
+    dpop,
+    "if (token !== undefined && ath !== sha256(token)) return 'dpop_ath';",
+    '',
+    DPOP,
+  ),
+  mutant(
+    'dpop-checks',
+    dpop,
+    'fingerprint === undefined ? bodyBinding : ',
+    'fingerprint === undefined ? false : ',
+    DPOP,
+  ),
+  mutant('dpop-checks', dpop, 'isTime(exp) && exp + LEEWAY_S > nowS', 'isTime(exp)', DPOP),
+  mutant('dpop-checks', 'protocol/oauth/jwt.ts', " || 'crit' in header", '', DPOP),
+  mutant(
+    'dpop-nonce',
+    dpop,
+    'checkParsed(nonce, { key, clientId: DPOP_CLIENT, region, nowMs, clockErrorMs })',
+    'nonce.content',
+    DPOP,
+  ),
+  mutant('dpop-nonce', dpop, "DPOP_CLIENT = '@dpop'", "DPOP_CLIENT = 'dev'", DPOP),
+  mutant('dpop-nonce', 'protocol/nonce.ts', 'BEYOND_TOKEN_MS = 60_000', 'BEYOND_TOKEN_MS = 0', TOKEN),
+  mutant(
+    'dpop-once',
+    dpop,
+    "usedOnceKey('countersign/dpop/v1', thumbprint, jti)",
+    "usedOnceKey('countersign/dpop/v1', jti)",
+    DPOP,
+  ),
+  mutant(
+    'dpop-once',
+    access,
+    'if (!(await ledger.consume({ nonce: proof.use, jti: proof.jti, w: randomUUID() })))',
+    'if (false)',
+    ACCESS,
+  ),
+  mutant(
+    'dpop-once',
+    access,
+    'jti: proof.jti, nonce: proof.use }',
+    'jti: proof.jti, nonce: { ...proof.use, text: randomUUID() } }',
+    ACCESS,
+  ),
+  mutant(
+    'dpop-once',
+    token,
+    'if (!(await gate.ledger.consume({ nonce, jti: undefined, w: randomUUID() }))) return refusal;',
+    '',
+    TOKEN,
+  ),
+  mutant('assertion-checks', assertion, '!isClientId(iss) || sub !== iss', '!isClientId(iss)', ASSERTION),
+  mutant('assertion-checks', assertion, "if (aud !== issuer) return bad('assertion_aud');", '', ASSERTION),
+  mutant('assertion-checks', assertion, '|| exp > nowS + ASSERTION_LIFE_S + LEEWAY_S', '', ASSERTION),
+  mutant(
+    'assertion-checks',
+    assertion,
+    "['input', text.slice(0, text.lastIndexOf('.'))]",
+    "['input', text]",
+    ASSERTION,
+  ),
+  mutant(
+    'assertion-of-its-key',
+    token,
+    "if (!isAssertedBy(assertion, dpopKey)) return refuseOAuth('invalid_client', 'assertion_signature');",
+    '',
+    TOKEN,
+  ),
+  mutant(
+    'assertion-of-its-key',
+    'lambda/oauth/clients.ts',
+    'jwk !== null && kid === thumbprint',
+    'jwk !== null',
+    TOKEN,
+  ),
+  mutant('token-checks', accessToken, 'alg !== ALG || typ !== TYP ||', '', TOKEN_RULES),
+  mutant(
+    'token-checks',
+    accessToken,
+    "if (nowMs >= exp * 1000) return bad('token_expired');",
+    '',
+    TOKEN_RULES,
+  ),
+  mutant('token-checks', accessToken, 'iss === issuer && isClientId', 'isClientId', TOKEN_RULES),
+  mutant(
+    'token-checks',
+    accessToken,
+    "if (!isSignedBy({ token: text, alg: ALG }, key)) return bad('token_signature');",
+    '',
+    TOKEN_RULES,
+  ),
+  mutant('token-life', token, 'key.expiresAtS * 1000)', 'Number.MAX_SAFE_INTEGER)', TOKEN),
+  mutant(
+    'token-bound',
+    access,
+    "if (token.jkt !== proof.thumbprint) return refuse('invalid_proof', 'token_binding');",
+    '',
+    ACCESS,
+  ),
+  mutant(
+    'token-audience',
+    access,
+    "if (token.audience !== issuer) return { ...refuse('invalid_proof', 'token_audience'), found };",
+    '',
+    ACCESS,
+  ),
+  mutant('token-scope', access, 'if (!token.scopes.includes(scope))', 'if (false)', ACCESS),
+  mutant(
+    'token-scope',
+    'protocol/oauth/scope.ts',
+    'scopes?.every((scope) => own.includes(scope)) ? scopes',
+    'scopes ? scopes',
+    TOKEN,
+  ),
+  mutant(
+    'token-client',
+    access,
+    "if (fault) return { ...refuse(fault === 'client_key'",
+    "if (fault && false) return { ...refuse(fault === 'client_key'",
+    ACCESS,
+  ),
+  mutant('token-refused-once-only', access, "if (refusal.reason === 'used')", 'if (false)', ACCESS),
+  mutant('token-tombstone', access, "refusal.reason === 'deleted' ?", 'false ?', ACCESS),
+  mutant('token-revoked', access, 'if (await denyList.has(token.jti))', 'if (false)', REVOCATION),
+  mutant(
+    'token-revoked',
+    'lambda/oauth/revoke.ts',
+    "told.every(({ status }) => status === 'fulfilled')",
+    "told.some(({ status }) => status === 'fulfilled')",
+    REVOCATION,
+  ),
+  mutant(
+    'token-revoked',
+    'lambda/oauth/revoke.ts',
+    "if (token.clientId !== caller.client.clientId) return refuseOAuth('unauthorized_client', 'token_client');",
+    '',
+    REVOCATION,
+  ),
+  mutant(
+    'token-revoked',
+    'lambda/adapters/deny-list.ts',
+    'Math.ceil(expiresAtS) + MARGIN_S',
+    'Math.ceil(expiresAtS) - MARGIN_S',
+    REVOCATION,
+  ),
+  mutant(
+    'token-introspected',
+    'lambda/oauth/introspect.ts',
+    'url === audience && api === client.clientId',
+    'url === audience',
+    REVOCATION,
+  ),
+  mutant(
+    'token-introspected',
+    'lambda/oauth/introspect.ts',
+    '!found || stateFault(found, nowMs()) ||',
+    '!found ||',
+    REVOCATION,
+  ),
+  mutant('token-introspected', 'lambda/oauth/introspect.ts', ' || (await denyList.has(jti))', '', REVOCATION),
+  mutant(
+    'token-introspected',
+    'lambda/oauth/introspect.ts',
+    '!client.scopes?.includes(INTROSPECT_SCOPE)',
+    'false',
+    REVOCATION,
+  ),
+  mutant(
+    'verifiers-cannot-sign',
+    'lambda/entry/compose/oauth.ts',
+    "publicKey: publicKeys(publicCopy(runtime, 'token'), nowMs),\n    denyList",
+    "publicKey: publicKeys(keyset(runtime, 'token'), nowMs),\n    denyList",
+    COPY,
+  ),
+  mutant(
+    'verifiers-cannot-sign',
+    'protocol/published.ts',
+    '...publicKeys(keyset),\n    // Another',
+    '...keyset.keys,\n    // Another',
+    COPY,
+  ),
+  mutant(
+    'verifiers-cannot-sign',
+    'lib/functions/rights.ts',
+    "    secrets: ['webhook'],",
+    "    secrets: ['token', 'webhook'],",
+    STACKS,
+  ),
+  mutant(
+    'oauth-costs-nothing',
+    'lambda/contract/names.ts',
+    'oauth && name in OAUTH_VARIANTS ?',
+    'name in OAUTH_VARIANTS ?',
+    STACKS,
+  ),
+  mutant(
+    'oauth-costs-nothing',
+    'lambda/entry/compose/serving.ts',
+    '...(runtime.env.COUNTERSIGN_OAUTH && {',
+    '...(runtime.env && {',
+    CALLS,
+  ),
+  mutant(
+    'oauth-needs-a-domain',
+    'lib/config/oauth.ts',
+    'if (!domain)',
+    'if (false)',
+    'test/lib/config/config.test.ts',
+  ),
+  mutant('nonce-in-every-answer', 'lambda/oauth/answer.ts', 'headers: () => nonces.headers(),', '', TOKEN),
+  mutant(
+    'nonce-in-every-answer',
+    access,
+    'hasToken(request) || request.headers.has',
+    'request.headers.has',
+    ACCESS,
+  ),
+];
