@@ -22,7 +22,7 @@ const rebuild = (...args: string[]) => directory.run(['events', 'rebuild', '--wi
 
 test('goes through every Region, and writes nothing that is there', async () => {
   await expect
-    .poll(async () => (await rebuild('--since', SINCE, '--json')).json.regions)
+    .poll(async () => (await rebuild('--since', SINCE, '--json')).json.regions, { timeout: 30_000 })
     .toEqual([
       { region: 'local-a', looked: expect.any(Number), written: 0, unreadable: [] },
       { region: 'local-b', looked: expect.any(Number), written: 0, unreadable: [] },
