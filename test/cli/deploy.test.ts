@@ -109,6 +109,8 @@ class Account implements DeployParts {
   inUse: Record<string, readonly [generation: number, stopped_at: string | null]> = {};
   /** The Regions that each Region knows; those in `inUse` by default. */
   knows?: readonly string[];
+  /** A Region that knows one more, after its deployment. */
+  told?: readonly [region: string, of: string];
   /** By registry, the mark of its copy. */
   marks: Record<string, CopyMark> = {};
   onDeploy: (stack: PlannedStack) => void = () => {};
@@ -172,7 +174,8 @@ class Account implements DeployParts {
     const [registry, clients] = (['registry', 'clients'] as const).map((kind) =>
       tableName('live', kind, generation),
     ) as [string, string];
-    const regions = this.knows ?? Object.keys(this.inUse);
+    const all = this.knows ?? Object.keys(this.inUse);
+    const regions = this.told?.[0] === region ? [...all, this.told[1]] : all;
     return {
       registry,
       clients,
@@ -1045,7 +1048,12 @@ describe('the commands', () => {
         moves,
       ],
       ['from the record, where none answers', {}, [], moves],
-      ['half way', { knows: [A, B], inUse: { [B]: [1, null] } }, ['--region', A], moves],
+      [
+        'half way',
+        { knows: [A, B], told: [A, C], inUse: { [A]: [1, null], [B]: [1, null] } },
+        ['--region', A],
+        moves,
+      ],
       ['in the new Region alone, which moves no flag yet', {}, ['--region', C], undefined],
       ['that it has already', { knows: [A, B, C], inUse: { [A]: [1, null] } }, [], undefined],
       [
