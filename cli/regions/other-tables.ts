@@ -25,7 +25,10 @@ export function tablesSteps(plan: DeployPlan): TablesStep[] {
       when: 'while users still register, to see how long it takes',
       commands: [`npx countersign registry copy --to-generation ${next} --while-writing${args}`],
     },
-    { commands: [`npx countersign registry stop-writes${args}`] },
+    {
+      when: 'evacuate each Region that will not serve any more (countersign evacuate REGION), then stop the writes in every one',
+      commands: [`npx countersign registry stop-writes${args}`],
+    },
     {
       when: 'as often as needed until it ends with complete and equal',
       commands: [`npx countersign registry copy --to-generation ${next}${args}`],
@@ -39,8 +42,8 @@ export function tablesSteps(plan: DeployPlan): TablesStep[] {
       commands: [`npx countersign registry resume-writes${args}`],
     },
     {
-      when: 'for the events of changes from just before step 3',
-      commands: [`npx countersign events rebuild --since 25h${args}`],
+      when: 'a day and an hour later, for the events of changes that no stream held',
+      commands: [`npx countersign events rebuild --since 50h${args}`],
     },
   ];
 }

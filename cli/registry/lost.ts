@@ -60,6 +60,10 @@ export async function areLostStill(
   return lost.every(({ marked_at }, i) => marks[i] === marked_at);
 }
 
+/** One that refuses is there; missing rights of the operator are no loss. One without the function is not. */
+export const isThere = (error: CliError): boolean =>
+  error instanceof Refused || (error instanceof AwsRefusal && !error.isNotFound);
+
 async function whyLost(region: string, shown: LostParts['shown']): Promise<string> {
   const answer = await shown(region).catch((error: unknown) => {
     if (error instanceof CliError && error.exitCode !== EXIT.interrupted) return error;
@@ -67,8 +71,7 @@ async function whyLost(region: string, shown: LostParts['shown']): Promise<strin
   });
   if (!(answer instanceof CliError))
     throw usage(`--without: ${region} answers: stop its writes, too, and leave out --without`);
-  // One that refuses is there; missing rights of the operator are no loss. One without the function is not.
-  if (answer instanceof Refused || (answer instanceof AwsRefusal && !answer.isNotFound))
+  if (isThere(answer))
     throw new CliError(
       EXIT.failed,
       `--without: ${region} is there, and refuses, so it may still register (${answer.message}); nothing was copied`,
