@@ -100,7 +100,7 @@ interface Input {
   readonly ExpressionAttributeValues?: Readonly<Record<string, { readonly S?: string }>>;
 }
 
-/** Endpoints are in a partition of `clients`. Their list is read with batches of events, and by a schedule. */
+/** Endpoints are a partition of `clients`. Their list is read with batches of events, and by a schedule. */
 function workOf({ TableName, ExpressionAttributeValues = {} }: Input): Work {
   const isOfEndpoints = Object.values(ExpressionAttributeValues).some(({ S }) => S === ENDPOINTS);
   return TableName === EVENTS || isOfEndpoints ? 'events' : 'requests';
