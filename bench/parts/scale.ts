@@ -43,6 +43,11 @@ interface Step {
   readonly events?: Received;
 }
 
+/** A step that was measured before events were counted apart. */
+interface Undivided extends Omit<Step, 'requests' | 'events'>, Omit<Received, 'bytes'> {
+  readonly bytes: number;
+}
+
 interface Calls {
   /** Of the calls that succeeded, of the client: with every attempt. */
   readonly latencyMs: Driven['latencyMs'];
@@ -52,9 +57,9 @@ interface Calls {
 
 interface Raw {
   /** By their number. */
-  readonly instances: Readonly<Record<string, Step>>;
+  readonly instances: Readonly<Record<string, Step | Undivided>>;
   /** By registrations in the registry. */
-  readonly items: Readonly<Record<string, Step>>;
+  readonly items: Readonly<Record<string, Step | Undivided>>;
   readonly loss: Readonly<Record<Phase, Calls>>;
 }
 
@@ -168,7 +173,8 @@ async function measureLoss(): Promise<Raw['loss']> {
 const latency = ({ 50: half, 95: most, 99: nearlyAll }: Driven['latencyMs']): string =>
   `${half.toFixed(1)} ms, 95 %: ${most.toFixed(1)} ms, 99 %: ${nearlyAll.toFixed(1)} ms`;
 
-function stepRow(figure: string, step: Step): Row {
+function stepRow(figure: string, step: Step | Undivided): Row {
+  if (!('requests' in step)) return undividedRow(figure, step);
   const { registrations, seconds, requests, events, latencyMs } = step;
   const each = totalOf(requests.calls) / registrations;
   const reads = READS.reduce((sum, operation) => sum + (requests.calls[operation] ?? 0), 0);
@@ -187,6 +193,18 @@ function stepRow(figure: string, step: Step): Row {
     target: `≤ ${WRITES_TARGET} writes on the request path`,
     missed: writes > WRITES_TARGET,
   };
+}
+
+/** Has no target: nobody knows which of the calls were on the request path. */
+function undividedRow(figure: string, step: Undivided): Row {
+  const { registrations, seconds, calls, refused, bytes, latencyMs } = step;
+  const each = totalOf(calls) / registrations;
+  const measured = [
+    `measured before events were counted apart: ${each.toFixed(3)} calls with those of events (${kindsOf(calls, registrations)}), ${(bytes / registrations).toFixed(0)} bytes, ${totalOf(refused)} calls refused`,
+    `${(registrations / seconds).toFixed(0)} a second`,
+    latency(latencyMs),
+  ];
+  return { figure, measured: measured.join('; '), values: [each] };
 }
 
 function instancesSection(instances: Raw['instances']): Section {

@@ -106,3 +106,18 @@ it.each([
     '; events, after the answer: 6.030 calls (6.0000 PutItem, 0.0300 UpdateItem)',
   );
 });
+
+it('figures from before events were counted apart meet no target and miss none', () => {
+  const latencyMs = { 50: 1, 95: 1, 99: 1 };
+  const calls = { latencyMs, calls: 1, failed: 0 };
+  const step = { registrations: 1_000, seconds: 1, latencyMs };
+  const [instances] = scale.sections({
+    instances: { 1: { ...step, ...received({ PutItem: 8_000 }), bytes: 1_000 } },
+    items: {},
+    loss: { before: calls, lost: calls, after: calls },
+  });
+  const [row] = instances!.rows;
+  expect(row).toMatchObject({ values: [8] });
+  expect(row).not.toHaveProperty('target');
+  expect(row!.measured).toContain('8.000 calls with those of events');
+});
