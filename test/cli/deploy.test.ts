@@ -1,5 +1,7 @@
 /** `countersign deploy` and `destroy`: the order, the reasons to stop, and the report about the rest. */
 import { readFileSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { AwsRefusal } from '../../cli/aws-error.ts';
@@ -13,6 +15,7 @@ import { otherTables, tablesSteps } from '../../cli/regions/other-tables.ts';
 import { addSteps, removeSteps } from '../../cli/regions/steps.ts';
 import type { CopyMark } from '../../cli/registry/mark.ts';
 import { createEvacuations } from '../../lambda/adapters/evacuations.ts';
+import { createWriteStop } from '../../lambda/adapters/write-stop.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { LOCK_FILE } from '../../lambda/contract/lock-file.ts';
@@ -106,6 +109,8 @@ class Account implements DeployParts {
   inUse: Record<string, readonly [generation: number, stopped_at: string | null]> = {};
   /** The Regions that each Region knows; those in `inUse` by default. */
   knows?: readonly string[];
+  /** A Region that knows one more, after its deployment. */
+  told?: readonly [region: string, of: string];
   /** By registry, the mark of its copy. */
   marks: Record<string, CopyMark> = {};
   onDeploy: (stack: PlannedStack) => void = () => {};
@@ -158,14 +163,19 @@ class Account implements DeployParts {
   replicas: readonly string[] = [B];
   replicasOf = async (region: string, table: string) =>
     region === A && table === 'countersign-live-registry-1' ? this.replicas : [];
+  /** Regions whose functions fail. */
+  broken: readonly string[] = [];
+  registryIn = async (region: string) =>
+    this.inUse[region] && tableName('live', 'registry', this.inUse[region][0]);
   async tables(region: string): Promise<ShownTables> {
     const found = this.inUse[region];
-    if (!found) throw new CliError(EXIT.unreachable, `${region}: no answer`);
+    if (!found || this.broken.includes(region)) throw new CliError(EXIT.unreachable, `${region}: no answer`);
     const [generation, stopped_at] = found;
     const [registry, clients] = (['registry', 'clients'] as const).map((kind) =>
       tableName('live', kind, generation),
     ) as [string, string];
-    const regions = this.knows ?? Object.keys(this.inUse);
+    const all = this.knows ?? Object.keys(this.inUse);
+    const regions = this.told?.[0] === region ? [...all, this.told[1]] : all;
     return {
       registry,
       clients,
@@ -575,6 +585,52 @@ describe('the flag in the table of the keeper', () => {
     expect([await parts().isEvacuated(B, A), await flags.read(B)]).toEqual([false, undefined]);
   });
 
+  it('the tables in use and the write stop are known where the function fails', async () => {
+    const variables = {
+      COUNTERSIGN_REGISTRY_TABLE: 'registry-2',
+      COUNTERSIGN_CLIENTS_TABLE: 'clients-2',
+      COUNTERSIGN_CONSISTENCY: 'strong',
+      COUNTERSIGN_REGIONS: JSON.stringify([{ name: A }, { name: B }]),
+    };
+    let isThere = true;
+    const lambda = createServer((request, response) => {
+      request.resume();
+      if (!isThere)
+        return void response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
+      if (request.url!.endsWith('/configuration'))
+        return void response.end(JSON.stringify({ Environment: { Variables: variables } }));
+      response.writeHead(200, { 'x-amz-function-error': 'Unhandled' }).end('{}');
+    });
+    await new Promise<void>((done) => lambda.listen(0, '127.0.0.1', done));
+    const url = `http://127.0.0.1:${(lambda.address() as AddressInfo).port}`;
+    const proxied = createServer((request, response) => {
+      const to = request.url === '/' ? dynalite.endpoint : url;
+      request.pipe(
+        httpRequest(to + request.url, { method: request.method, headers: request.headers }, (answer) => {
+          response.writeHead(answer.statusCode!, answer.headers);
+          answer.pipe(response);
+        }),
+      );
+    });
+    await new Promise<void>((done) => proxied.listen(0, '127.0.0.1', done));
+    const aws = parts(`http://127.0.0.1:${(proxied.address() as AddressInfo).port}`);
+    const tables = { registry: 'registry-2', clients: 'clients-2', consistency: 'strong', regions: [A, B] };
+    const client = dynamodb(dynalite.endpoint);
+    const stop = createWriteStop(client, tableName(STAGE, 'limits'));
+    expect(await aws.registryIn(A)).toBe('registry-2');
+    expect(await aws.tables(A)).toEqual({ ...tables, stopped_at: null, stopped_ms: null });
+    await stop.stop(1_000);
+    expect(await aws.tables(A)).toMatchObject({ ...tables, stopped_at: '1970-01-01T00:00:01.000Z' });
+    await stop.resume();
+    isThere = false;
+    expect(await aws.registryIn(A)).toBeUndefined();
+    await expect(aws.tables(A)).rejects.toThrow(`countersign-${STAGE}-admin-read in ${A}`);
+    for (const server of [lambda, proxied]) {
+      server.close();
+      server.closeAllConnections();
+    }
+  });
+
   it('the replicas of a table are all its other Regions, and none of a table that is not there', async () => {
     const platform = await startPlatform({ port: 0 });
     const replicasOf = (table: string) =>
@@ -777,6 +833,35 @@ describe('the commands', () => {
     }
   });
 
+  it.each<[string, Account['inUse'], DeployPlan, string[], string | undefined]>([
+    [
+      'that uses the tables already',
+      { [A]: [2, null], [B]: [2, null] },
+      to(2, 1),
+      ['--region', B],
+      undefined,
+    ],
+    ['that uses them, with the others', { [A]: [2, null], [B]: [2, null] }, to(2, 1), [], undefined],
+    ['that has changed already, half way', { [A]: [1, 't1'], [B]: [2, 't2'] }, to(2, 1), [], undefined],
+    [
+      'that would change',
+      { [A]: [1, 't1'], [B]: [1, 't2'] },
+      to(2, 1),
+      [],
+      `${B}: no answer; nothing was done`,
+    ],
+  ])('a fix reaches a Region whose functions fail, %s', async (_, inUse, plan, more, why) => {
+    const account = Object.assign(new Account(), {
+      inUse,
+      broken: [B],
+      marks: { [NEW]: { from: OLD, stops } },
+    });
+    for (const region of [A, B]) account.existing.add(`countersign-live-region-${region}`);
+    const { failed } = await ran(deployCommand, ['--yes', '--watch', '0s', ...more], account, plan);
+    if (why === undefined) expect(failed).toBeUndefined();
+    else expect([failed?.message, account.deployed]).toEqual([why, []]);
+  });
+
   it('a new Region does not begin with tables that the others do not use', async () => {
     const account = Object.assign(new Account(), { inUse: { [A]: [1, null] } });
     account.existing.add(`countersign-live-region-${A}`);
@@ -963,7 +1048,12 @@ describe('the commands', () => {
         moves,
       ],
       ['from the record, where none answers', {}, [], moves],
-      ['half way', { knows: [A, B], inUse: { [B]: [1, null] } }, ['--region', A], moves],
+      [
+        'half way',
+        { knows: [A, B], told: [A, C], inUse: { [A]: [1, null], [B]: [1, null] } },
+        ['--region', A],
+        moves,
+      ],
       ['in the new Region alone, which moves no flag yet', {}, ['--region', C], undefined],
       ['that it has already', { knows: [A, B, C], inUse: { [A]: [1, null] } }, [], undefined],
       [

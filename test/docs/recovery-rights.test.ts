@@ -74,7 +74,8 @@ it('who deploys may read flags, marks and the tables in use, and nothing else', 
   }
   expect(await may(get, 'countersign-prod-clients-1', key(COPIED_KEY))).toBe(false);
   const admin = (name: string) => `arn:aws:lambda:eu-west-1:123456789012:function:countersign-prod-${name}`;
-  expect(await may('lambda:InvokeFunction', admin('admin-read'))).toBe(true);
+  for (const action of ['lambda:InvokeFunction', 'lambda:GetFunctionConfiguration'])
+    expect(await may(action, admin('admin-read'))).toBe(true);
   expect(await may('lambda:InvokeFunction', admin('admin-write'))).toBe(false);
   // The registry lies under the customer key, which a reader of its mark needs as well.
   const decrypts = ({ Statement }: Policy) => Statement.filter(({ Action }) => Action === 'kms:Decrypt');

@@ -1930,8 +1930,29 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'generations',
     'cli/deploy/switch.ts',
-    'if (!(await parts.exists(stack))) return true;',
-    'if (!(await parts.exists(stack))) continue;',
+    '(await parts.registryIn(stack.region)) !== wanted) return true',
+    '(await parts.tables(stack.region)).registry !== wanted) return true',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    '(changes ? tablesOf(region, parts) : ifAnswered(parts.tables(region)))',
+    'tablesOf(region, parts)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    '(changes ? tablesOf(region, parts) : ifAnswered(parts.tables(region)))',
+    'ifAnswered(parts.tables(region))',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/aws-parts.ts',
+    "      const atMs = Item && numberOf(Item, 'stopped_at');\n",
+    '      const atMs = Item && undefined;\n',
     'test/cli/deploy.test.ts',
   ),
   mutant(
