@@ -179,14 +179,14 @@ const seenOf = (
   seq,
   id: data.version,
   record: `${data.client_id}#${data.id}`,
-  turn: Number(data.version.split('.')[1]),
+  turn: Number(data.version.split('.')[1]) - T0,
 });
 
 /** A record is made, deleted, made again, and so on. */
 function change(record: string, turn: number, n: number) {
   const item = (at: number) => ({
     pk: { S: record },
-    v: { S: `a.${at}.${record.replace(/\W/g, '-')}` },
+    v: { S: `a.${T0 + at}.${record.replace(/\W/g, '-')}` },
     ...(at % 2 === 0 ? { created_at: { N: '1' }, data: { S: '{}' } } : { deleted_at: { N: '1' } }),
   });
   return {
