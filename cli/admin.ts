@@ -34,6 +34,9 @@ export class Refused extends CliError {
   }
 }
 
+/** The call was answered, but not by a function that works: it failed, or something else answered. */
+export class BadAnswer extends CliError {}
+
 export interface CallOptions {
   /**
    * The command that shows whether a change was made, if its answer is lost. Undefined if no command shows
@@ -151,10 +154,10 @@ export async function invoke<R extends object>(
       doubt,
     );
     if (FunctionError !== undefined)
-      throw new CliError(EXIT.unreachable, `${what} failed; its log says why${doubt}`);
+      throw new BadAnswer(EXIT.unreachable, `${what} failed; its log says why${doubt}`);
     const answer = readAnswer<R>(Payload?.transformToString() ?? '');
     if (!answer)
-      throw new CliError(
+      throw new BadAnswer(
         EXIT.unreachable,
         `${what}: the answer is not from a Countersign function; check for a proxy in between${doubt}`,
       );

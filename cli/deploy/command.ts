@@ -18,7 +18,7 @@ import { collect, stageArguments } from '../target.ts';
 import { parseTime } from '../time.ts';
 import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';
 import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from './steps.ts';
-import { mustBeCopied } from './switch.ts';
+import { mustBeCopied, watchLeftOut } from './switch.ts';
 
 export interface DeployCommandParts {
   /** Synthesises the project, and lets `use` work with the result. */
@@ -92,8 +92,8 @@ ${EXIT_CODES_HELP}`,
           async work(deploy) {
             const home = stacks.find(({ part }) => part === 'home');
             if (home) await mustHaveNoOther(plan, home, deploy);
-            await mustBeCopied(plan, stacks, options.without ?? [], deploy);
-            return deployStacks(stacks, watching, deploy);
+            const left = await mustBeCopied(plan, stacks, options.without ?? [], deploy);
+            return watchLeftOut(left, (before) => deployStacks(stacks, { ...watching, before }, deploy));
           },
         };
       }),
