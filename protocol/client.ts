@@ -54,6 +54,16 @@ export interface ClientRecord {
   readonly revoked: ReadonlySet<string>;
 }
 
+/** Clocks of two Regions differ by less. */
+const CLOCKS_MS = 10_000;
+
+/**
+ * Whether what happened then, under the name of a client, is this client's: once a client is deleted, another
+ * one may get its name.
+ */
+export const isOwn = (createdAtMs: number, happenedMs: number): boolean =>
+  happenedMs >= createdAtMs - CLOCKS_MS;
+
 /**
  * Whether a key is revoked, or descends from a revoked one. A stolen generation takes with it all that it
  * issued, also what it issued after the revocation in a Region that did not know of it yet. A missing issuer

@@ -97,7 +97,8 @@ export function readCursor(text: string): Cursor | undefined {
   const bytes = text.length <= LONGEST_CURSOR ? decodeBase64url(text) : undefined;
   if (!bytes || bytes.length <= 15 || bytes[0] !== VERSION) return undefined;
   const seq = bytes.readBigUInt64BE(1);
-  const region = bytes.toString('ascii', 15);
+  // Not as ASCII, which drops a bit and so gives a cursor two spellings.
+  const region = bytes.toString('latin1', 15);
   if (seq > BigInt(Number.MAX_SAFE_INTEGER) || !/^[a-z][a-z0-9-]{0,14}$/.test(region)) return undefined;
   return { region, seq: Number(seq), atMs: bytes.readUIntBE(9, 6) };
 }

@@ -3,18 +3,24 @@ import { Command } from 'commander';
 import type { AdminActions } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
+import { printable } from '../printable.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 import { parseSince } from '../time.ts';
 
-type Options = TargetOptions & { readonly json?: true; readonly since: string };
+type Options = TargetOptions & { readonly json?: true; readonly since: string; readonly withRecent?: true };
 
 interface Rebuilt {
   readonly region: string;
   readonly looked: number;
   readonly written: number;
+  /** Keys of items that another program wrote. */
+  readonly unreadable: readonly string[];
   /** Undefined where the Region was looked through. */
   readonly error?: string;
 }
+
+/** Unreadable items that the text names. */
+const MOST_NAMED = 10;
 
 export function eventsCommand(io: Io, setExit: SetExit): Command {
   const events = new Command('events').description('Rebuild the events that consumers read.');
@@ -28,12 +34,17 @@ export function eventsCommand(io: Io, setExit: SetExit): Command {
         parseSince,
       ),
   )
+    .option(
+      '--with-recent',
+      'also the changes of the last 25 hours: only while the outbox reads its streams without delay',
+    )
     .option('--json', 'print one JSON document')
     .addHelpText(
       'after',
       `
 Reads all registrations and clients in each Region, and writes the events that are absent. Events that are there stay, so
-it can be run again. A registration that was made and deleted meanwhile is the deletion alone.
+it can be run again. A registration that was made and deleted meanwhile is the deletion alone. Changes of the last 25
+hours are left to the outbox: it may still have them, and an event that it writes later would come behind a newer one.
 
 Example:
   $ countersign events rebuild --since 2026-11-23T12:00:00Z
@@ -42,9 +53,11 @@ ${EXIT_CODES_HELP}`,
     .action(async (options: Options) => {
       const since = new Date(options.since).toISOString();
       const target = findTarget(options, io);
+      const { withRecent } = options;
       const rebuilt: Rebuilt[] = [];
       for (const region of target.regions) {
         let [looked, written] = [0, 0];
+        const unreadable: string[] = [];
         let cursor: string | undefined;
         try {
           do {
@@ -52,25 +65,35 @@ ${EXIT_CODES_HELP}`,
               target,
               region,
               'events.rebuild',
-              { since, ...(cursor !== undefined && { cursor }) },
+              {
+                since,
+                ...(withRecent && { recent: true as const }),
+                ...(cursor !== undefined && { cursor }),
+              },
             );
             looked += step.looked;
             written += step.written;
+            unreadable.push(...step.unreadable);
             cursor = step.cursor;
             io.terminal?.write(`\r  ${looked} items, ${written} events `);
           } while (cursor !== undefined);
-          rebuilt.push({ region, looked, written });
+          rebuilt.push({ region, looked, written, unreadable });
         } catch (error) {
-          rebuilt.push({ region, looked, written, error: (error as Error).message });
+          rebuilt.push({ region, looked, written, unreadable, error: (error as Error).message });
         }
         io.terminal?.write('\r\x1b[K');
       }
-      if (rebuilt.some(({ error }) => error !== undefined)) setExit(EXIT.failed);
+      if (rebuilt.some(({ error, unreadable }) => error !== undefined || unreadable.length > 0))
+        setExit(EXIT.failed);
       if (options.json) return void printJson(io, { regions: rebuilt });
-      for (const { region, looked, written, error } of rebuilt) {
+      for (const { region, looked, written, unreadable, error } of rebuilt) {
         const done = `${written} events written, ${looked} items looked at`;
         if (error === undefined) io.stdout.write(`${region}: ${done}\n`);
         else io.stderr.write(`${region}: ${error}; before that ${done}. Run the command again.\n`);
+        if (unreadable.length > 0)
+          io.stderr.write(
+            `${region}: ${unreadable.length} items are not of the platform's form, and were left out: ${unreadable.slice(0, MOST_NAMED).map(printable).join(', ')}\n`,
+          );
       }
     });
   return events;

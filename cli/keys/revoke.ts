@@ -1,7 +1,7 @@
 /** Revokes keys of the platform: says what that costs, and which Regions refuse the keys from then on. */
 import type { KeysetSummary, RevokedKeys } from '../../lambda/contract/keys.ts';
 import type { Purpose } from '../../lambda/contract/purposes.ts';
-import { listClients, type Refused } from '../admin.ts';
+import { invokeAdmin, listClients, type Refused } from '../admin.ts';
 import { askAtOnce, askInTurn, type FirstAnswer, reasonOf, type Unreachable } from '../ask.ts';
 import { NotBegun } from '../aws-error.ts';
 import { CliError, EXIT } from '../io.ts';
@@ -30,14 +30,22 @@ export async function costOf(
   signal: AbortSignal,
 ): Promise<string[]> {
   const cost = COST[purpose] ?? 'Everything signed with the keys is refused.';
-  if (purpose !== 'client-root') return [cost];
+  const affected = AFFECTED[purpose];
+  if (!affected) return [cost];
   const listed = await ifAnswered(
-    askAtOnce(target, (region) => clientsWithApiKeys(target, region, onlyKids, signal)),
+    askAtOnce(target, (region) => affected.list(target, region, onlyKids, signal)),
   );
   const names = listed?.result;
-  const clients = names?.length === 0 ? 'none' : (names?.join(', ') ?? 'unknown, the list could not be read');
-  return [cost, `Clients with an API key: ${clients}.`];
+  const all = names?.length === 0 ? 'none' : (names?.join(', ') ?? 'unknown, the list could not be read');
+  return [cost, `${affected.who}: ${all}.`];
 }
+
+type ListAffected = (
+  target: Target,
+  region: string,
+  onlyKids: readonly string[] | undefined,
+  signal: AbortSignal,
+) => Promise<string[]>;
 
 /**
  * A `kid` that is a number is the generation of an API key; a client's own public key has its thumbprint. An
@@ -64,6 +72,25 @@ async function clientsWithApiKeys(
       names.push(client_id);
   return names.sort();
 }
+
+const endpointsWithSecrets: ListAffected = async (target, region, onlyKids, signal) => {
+  const { endpoints } = await invokeAdmin(target, region, 'webhooks.list', {}, signal);
+  return endpoints
+    .filter(
+      ({ root_kid, secret_ends_at }) =>
+        secret_ends_at !== 'ended' && (!onlyKids || onlyKids.includes(root_kid)),
+    )
+    .map(({ id, url }) => `${id} (${url})`);
+};
+
+/** Whom keys that others are derived from belong to. */
+const AFFECTED: { readonly [P in Purpose]?: { readonly who: string; readonly list: ListAffected } } = {
+  'client-root': { who: 'Clients with an API key', list: clientsWithApiKeys },
+  'webhook-root': {
+    who: 'Endpoints that need another secret (webhooks update --new-secret)',
+    list: endpointsWithSecrets,
+  },
+};
 
 export interface RevocationReport extends RevokedKeys {
   /** The kids of `revoked` that every Region already refused. */

@@ -39,8 +39,8 @@ export function tablesSteps(plan: DeployPlan): TablesStep[] {
       commands: [`npx countersign registry resume-writes${args}`],
     },
     {
-      when: 'for the events of changes from just before step 3',
-      commands: [`npx countersign events rebuild --since 25h${args}`],
+      when: 'a day and an hour later, for the events of changes that no stream held',
+      commands: [`npx countersign events rebuild --since 50h${args}`],
     },
   ];
 }

@@ -26,6 +26,8 @@ export interface EndpointSettings {
   readonly url: string;
   /** Since when it is this URL. */
   readonly urlSinceMs: number;
+  /** When its client was created; 0 for all clients. Earlier events are of another owner of the name. */
+  readonly clientSinceMs: number;
   /** Types that are sent; null for all. */
   readonly events: readonly string[] | null;
   readonly payload: 'thin' | 'full';
@@ -415,6 +417,7 @@ const json = (value: object | null): AttributeValue | null => text(value && JSON
 const SETTINGS = {
   url: ['url', text],
   urlSinceMs: ['url_since', number],
+  clientSinceMs: ['client_since', number],
   events: ['events', json],
   payload: ['payload', text],
   rootKid: ['root_kid', text],
@@ -493,6 +496,7 @@ function toEndpoint(id: string, parts: Parts): Endpoint | undefined {
     client: textOf(settings, 'client'),
     url: textOf(settings, 'url'),
     urlSinceMs: numberOf(settings, 'url_since'),
+    clientSinceMs: numberOf(settings, 'client_since'),
     events: jsonOf(settings, 'events'),
     payload: textOf(settings, 'payload') as Endpoint['payload'],
     rootKid: textOf(settings, 'root_kid'),

@@ -2,6 +2,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import * as z from 'zod';
 import type { Clients } from '../adapters/clients.ts';
+import type { Endpoints } from '../adapters/endpoints.ts';
 import type { EnrolledKeys } from '../adapters/enrolled-keys.ts';
 import type { CreatedClient } from '../contract/admin.ts';
 import { type Actions, AdminError } from './actions.ts';
@@ -31,11 +32,12 @@ const RevokeKey = z.strictObject({ client_id: ClientId, kid: Kid });
 
 export type ClientWriteOptions = CredentialContext & {
   readonly clients: Clients;
+  readonly endpoints: Pick<Endpoints, 'list'>;
   readonly enrolledKeys: Pick<EnrolledKeys, 'sweep'>;
 };
 
 export const clientWriteActions = (options: ClientWriteOptions): Actions => {
-  const { clients, nowMs, refusedRoots } = options;
+  const { clients, endpoints, nowMs, refusedRoots } = options;
   // The change is made. Its answer must not fail because of what else it shows.
   const shown = (clientId: string) => show(clients, clientId, () => refusedRoots().catch(() => []));
   const setDisabled = (disabled: boolean) =>
@@ -74,6 +76,14 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
     'clients.disable': setDisabled(true),
     'clients.enable': setDisabled(false),
     'clients.delete': action(Named, byName, async ({ client_id }) => {
+      // The next client of that name must not find them.
+      const own = (await endpoints.list()).endpoints.filter(({ client }) => client === client_id);
+      if (own.length > 0)
+        throw new AdminError(
+          409,
+          'endpoints_exist',
+          `client ${client_id} has callback endpoints: delete them first (${own.map(({ id }) => id).join(', ')})`,
+        );
       if (!(await clients.remove(client_id, nowMs()))) throw noClient(client_id);
       // They are dead without it.
       await options.enrolledKeys.sweep(client_id, Number.POSITIVE_INFINITY);

@@ -25,7 +25,7 @@ export async function showEndpoints(options: ShowEndpointOptions) {
   const [roots, stopped] = await Promise.all([publicRoots.read(), isStopped()]);
   return async (endpoint: Endpoint, retries: readonly Retry[]): Promise<ShownEndpoint> => {
     const { id, client, url, events: types, payload, state, holder, rootKid, pinged } = endpoint;
-    const isHere = holder === region;
+    const isHere = holder === region && !endpoint.takesOver;
     const [pending, { letters }] = await Promise.all([
       // Before it begins, the cursor is a number of another Region's order.
       isHere && !endpoint.takesOver ? pendingOf(events, endpoint) : null,

@@ -164,7 +164,8 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
       Create,
       ({ client }) => client ?? ALL_CLIENTS,
       async ({ client = ALL_CLIENTS, url, events: types = null, payload }) => {
-        if (client !== ALL_CLIENTS && !(await clients.load(client))) throw noClient(client);
+        const owner = client === ALL_CLIENTS ? undefined : await clients.load(client);
+        if (client !== ALL_CLIENTS && !owner) throw noClient(client);
         await requireReachable(options, url);
         const now = nowMs();
         const id = `ep_${base62(BigInt(`0x${randomBytes(11).toString('hex')}`), 16)}`;
@@ -173,6 +174,7 @@ export function webhookWriteActions(options: WebhookWriteOptions): Actions {
         const platformKey = await publicSigningKey(options);
         await endpoints.create({
           ...{ id, client, url, urlSinceMs: now, events: types, payload },
+          clientSinceMs: owner?.createdAtMs ?? 0,
           ...{ rootKid: root.kid, salt, previous: [] },
           ...newProgress(now),
           ...{ holder: region, cursor: (await events.range(client))?.last ?? 0 },

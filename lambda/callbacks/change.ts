@@ -42,6 +42,37 @@ export function eventOf(change: Change): ChangeEvent | undefined {
   return undefined;
 }
 
+/**
+ * @returns the event that an item alone tells, for a rebuild. A tombstone counts as a deletion: whether it
+ * replaced a registration is not known any more @throws Error as `eventOf`
+ */
+export function eventOfItem(table: GlobalTableKind, item: Item): ChangeEvent | undefined {
+  const old = table === 'registry' && isDeleted(item) ? withoutDeletion(item) : undefined;
+  return eventOf({ table, old, new: item });
+}
+
+const withoutDeletion = ({ deleted_at: _, ...rest }: Item): Item => rest;
+
+/**
+ * A change that is no event, though the item that it left tells one: a deletion of what was deleted or never
+ * was, or a client that is disabled once more.
+ */
+export interface Silent {
+  /** The event that the item told before, if any: while that is not written, the new one stands for it. */
+  readonly after: string | undefined;
+  readonly id: string;
+  readonly changedMs: number;
+}
+
+/** @throws Error as `eventOf` */
+export function silentOf(change: Change): Silent | undefined {
+  const { table, old, new: now } = change;
+  const told = now && eventOfItem(table, now);
+  const before = old && eventOfItem(table, old);
+  if (!told || told.id === before?.id || eventOf(change)?.id === told.id) return undefined;
+  return { after: before?.id, id: told.id, changedMs: told.changedMs };
+}
+
 function registryEvent(old: Item | undefined, now: Item): ChangeEvent | undefined {
   const pk = textOf(now, 'pk');
   if (pk.startsWith(CONFLICT_PREFIX)) return old ? undefined : conflictEvent(now);

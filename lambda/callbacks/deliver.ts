@@ -5,6 +5,7 @@
  * (docs/decisions/0041-delivery.md).
  */
 import { randomUUID } from 'node:crypto';
+import { isOwn } from '../../protocol/client.ts';
 import { isTombstone } from '../../protocol/registration.ts';
 import type { DeadLetter, Endpoint, EndpointProgress, Endpoints, Retry } from '../adapters/endpoints.ts';
 import type { Events } from '../adapters/events.ts';
@@ -420,7 +421,8 @@ class Turn {
 
   async #deliver(event: Message): Promise<void> {
     const { id, type, timestamp, data } = event;
-    const wanted = this.#endpoint.events;
+    const { events: wanted, clientSinceMs } = this.#endpoint;
+    if (!isOwn(clientSinceMs, Date.parse(timestamp))) return;
     // One that has a retry already is read again after a crash, or after the endpoint moved.
     if ((wanted && !wanted.includes(type)) || this.#retries.has(id)) return;
     const outcome = await this.#post(event);

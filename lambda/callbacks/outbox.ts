@@ -11,7 +11,7 @@ import { LONGEST_CLOCK_ERROR_MS } from '../contract/defaults.ts';
 import type { GlobalTableKind } from '../contract/names.ts';
 import { describeError, type Log } from '../log.ts';
 import { allOf } from './all-of.ts';
-import { type ChangeEvent, conflictOf, eventOf } from './change.ts';
+import { type ChangeEvent, conflictOf, eventOf, type Silent, silentOf } from './change.ts';
 
 /** What Lambda's event source mapping sends (AWS Lambda developer guide, "DynamoDB"). */
 export interface StreamEvent {
@@ -72,8 +72,10 @@ export function outboxHandler(options: OutboxOptions) {
       source.streamMs - LONGEST_CLOCK_ERROR_MS,
       source.isInUse ? ((await options.copiedMs()) ?? 0) : 0,
     );
-    const isCopy = (event: ChangeEvent, { dynamodb }: StreamEvent['Records'][number]) =>
-      !dynamodb.OldImage && event.changedMs <= announcedMs;
+    const isCopy = (
+      { changedMs }: Pick<ChangeEvent, 'changedMs'>,
+      { dynamodb }: StreamEvent['Records'][number],
+    ) => !dynamodb.OldImage && changedMs <= announcedMs;
     const seen = Records.map((record) => read(options, source.kind, record));
     const found = seen.flatMap(({ event }, index): Found[] =>
       event && !isCopy(event, Records[index]!) ? [{ index, event }] : [],
@@ -81,10 +83,13 @@ export function outboxHandler(options: OutboxOptions) {
     const conflicts = announce
       ? seen.flatMap(({ conflict }, index) => (conflict ? [{ index, conflict }] : []))
       : [];
-    let left: readonly { readonly index: number }[] = [...conflicts, ...found];
+    const silent = seen.flatMap(({ silent }, index) =>
+      silent && !isCopy(silent, Records[index]!) ? [{ index, silent }] : [],
+    );
+    let left: readonly { readonly index: number }[] = [...conflicts, ...found, ...silent];
     try {
       await allOf(conflicts.map(({ conflict }) => announce!(conflict)));
-      left = found;
+      left = [...found, ...silent];
       // Events of one record keep their order: each round has one of them at most.
       for (const round of rounds(found)) {
         await append(
@@ -94,6 +99,8 @@ export function outboxHandler(options: OutboxOptions) {
         );
         left = left.filter((each) => !round.includes(each as Found));
       }
+      for (const each of silent) await keepSilent(options, each.silent);
+      left = [];
       await wakeAll(options, found);
       return { batchItemFailures: [] };
     } catch (error) {
@@ -102,6 +109,11 @@ export function outboxHandler(options: OutboxOptions) {
       return { batchItemFailures: [{ itemIdentifier: Records[lowest]!.dynamodb.SequenceNumber }] };
     }
   };
+}
+
+/** Where the event before is written, a rebuild must not take the change for one that was missed. */
+async function keepSilent({ events, nowMs }: OutboxOptions, { after, id }: Silent): Promise<void> {
+  if (after === undefined || (await events.has(after))) await events.remember(id, nowMs());
 }
 
 /** Where a batch comes from. */
@@ -143,6 +155,7 @@ async function wakeAll({ wake, region, log }: OutboxOptions, found: readonly Fou
 interface Seen {
   readonly event?: ChangeEvent | undefined;
   readonly conflict?: Conflict | undefined;
+  readonly silent?: Silent | undefined;
 }
 
 /** No repetition helps a record that cannot be read: it is reported, and does not hold up the others. */
@@ -153,7 +166,7 @@ function read(
 ): Seen {
   try {
     const change = { table, old: dynamodb.OldImage, new: dynamodb.NewImage };
-    return { event: eventOf(change), conflict: conflictOf(change) };
+    return { event: eventOf(change), conflict: conflictOf(change), silent: silentOf(change) };
   } catch (error) {
     log({ level: 'ERROR', message: 'outbox', region, reason: 'record', ...describeError(error) });
     return {};

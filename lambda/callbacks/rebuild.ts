@@ -8,7 +8,7 @@ import { call } from '../adapters/call.ts';
 import type { Item } from '../adapters/dynamodb.ts';
 import type { Events } from '../adapters/events.ts';
 import { type GlobalTableKind, tableKinds } from '../contract/names.ts';
-import { type ChangeEvent, eventOf } from './change.ts';
+import { type ChangeEvent, eventOfItem } from './change.ts';
 import { append } from './outbox.ts';
 
 /** Where the next step begins. */
@@ -22,6 +22,8 @@ export interface RebuildStep {
   readonly looked: number;
   /** Events that were absent, and are written now. */
   readonly written: number;
+  /** Keys of items that are not of the platform's form: what they tell is not known. */
+  readonly unreadable: readonly string[];
   /** Undefined at the end. */
   readonly next: RebuildPlace | undefined;
 }
@@ -39,10 +41,14 @@ export const REBUILD_BEGINS: RebuildPlace = { table: 'registry' };
 /** Few enough for one call of an operators' function. */
 const ITEMS = 200;
 
-/** @param sinceMs changes that were made earlier are left out @throws Unavailable */
+/**
+ * @param untilMs the outbox may still have what was changed later, in its order: a rebuild would come before
+ * it
+ * @throws Unavailable
+ */
 export async function rebuild(
   { dynamodb, tables, events, nowMs }: RebuildOptions,
-  sinceMs: number,
+  { sinceMs, untilMs }: { readonly sinceMs: number; readonly untilMs: number },
   { table, after }: RebuildPlace,
 ): Promise<RebuildStep> {
   const scan = new ScanCommand({
@@ -52,7 +58,17 @@ export async function rebuild(
     ExclusiveStartKey: after,
   });
   const { Items = [], LastEvaluatedKey } = (await call(table, () => dynamodb.send(scan))).answer;
-  const made = Items.flatMap((item) => eventsOf(table, item)).filter(({ changedMs }) => changedMs >= sinceMs);
+  const unreadable: string[] = [];
+  const made = Items.flatMap((item): ChangeEvent[] => {
+    try {
+      const event = eventOfItem(table, item);
+      return event && event.changedMs >= sinceMs && event.changedMs <= untilMs ? [event] : [];
+    } catch {
+      // Another program wrote it: it holds up no other.
+      unreadable.push(nameOf(item));
+      return [];
+    }
+  });
   const known = await Promise.all(made.map(({ id }) => events.has(id)));
   const absent = made.filter((_, i) => !known[i]).sort((a, b) => a.changedMs - b.changedMs);
   await append(events, absent, nowMs);
@@ -60,14 +76,9 @@ export async function rebuild(
   return {
     looked: Items.length,
     written: absent.length,
+    unreadable,
     next: LastEvaluatedKey ? { table, after: LastEvaluatedKey } : following && { table: following },
   };
 }
 
-/** A tombstone counts as a deletion: whether it replaced a registration is not known any more. */
-function eventsOf(table: GlobalTableKind, item: Item): ChangeEvent[] {
-  const old =
-    table === 'registry' && item.deleted_at ? ({ ...item, deleted_at: undefined } as never) : undefined;
-  const event = eventOf({ table, old, new: item });
-  return event ? [event] : [];
-}
+const nameOf = ({ pk, sk }: Item): string => [pk?.S, sk?.S].filter((part) => part !== undefined).join('#');

@@ -250,8 +250,13 @@ export interface AdminActions {
   'regions.return': { params: OneRegion; result: ShownRegion };
   /** One step: with the `cursor` of the answer, the next one goes on. */
   'events.rebuild': {
-    params: { since: string; cursor?: string };
-    result: { looked: number; written: number; cursor?: string };
+    params: {
+      since: string;
+      /** Also changes of the last 25 hours, which the outbox may still have. */
+      recent?: true;
+      cursor?: string;
+    };
+    result: { looked: number; written: number; unreadable: string[]; cursor?: string };
   };
   'tables.show': { params: object; result: ShownTables };
   /** No write of `registry` or `clients` begins in this Region later than 10 s after the answer. */

@@ -1,4 +1,5 @@
 /** `GET /v1/events/{after}`: a client reads its own events, from a cursor on. */
+import { isOwn } from '../../protocol/client.ts';
 import { BEGINNING, cursorText, OTHER_REGION_MS, readCursor } from '../../protocol/event.ts';
 import { refuse } from '../../protocol/problem.ts';
 import type { Events } from '../adapters/events.ts';
@@ -47,7 +48,10 @@ export function eventsHandler({ gate, events, readEvents, readLimit }: EventsOpt
     if (isOld && (page.passed || from.isOther)) return answerRefusal(refuse('cursor_gone', 'cursor'));
     const { nextMs } = page;
     const next = nextMs === undefined ? after : cursorText({ region, seq: page.next, atMs: nextMs });
-    const listed = page.events.map(({ id, type, timestamp, data }) => ({ id, type, timestamp, data }));
+    const { createdAtMs } = verified.client;
+    const listed = page.events
+      .filter(({ timestamp }) => isOwn(createdAtMs, Date.parse(timestamp)))
+      .map(({ id, type, timestamp, data }) => ({ id, type, timestamp, data }));
     const carried = { ...(await headers()), 'Cache-Control': 'no-store' };
     return json(200, { events: listed, next }, carried);
   }

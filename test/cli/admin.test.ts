@@ -46,6 +46,7 @@ const ADA = { ...CLIENT, user_id: 'ada' };
 const RUN_AGAIN = 'run the command again: that does no harm';
 const LOST: [AdminAction, object, string][] = [
   ['clients.create', {}, 'look with countersign clients list --local 4100; if the client is there'],
+  ['clients.invite', CLIENT, 'look with countersign clients show acme --local 4100; if the client is there'],
   ['clients.update', CLIENT, 'look with countersign clients show acme --local 4100'],
   ['clients.rotate-key', CLIENT, 'look with countersign clients show acme --local 4100; if it has a new key'],
   ['clients.revoke-key', CLIENT, 'look with countersign clients show acme --local 4100; to run it again'],
@@ -70,7 +71,12 @@ const LOST: [AdminAction, object, string][] = [
     { all: true, url: 'https://hooks.example.com' },
     'look with countersign webhooks list --local 4100; if the endpoint is there',
   ],
-  ...(['update', 'delete', 'test', 'replay', 'move'] as const).map((name): [AdminAction, object, string] => [
+  [
+    'webhooks.update',
+    { id: 'ep_1' },
+    'look with countersign webhooks list --local 4100; run the command again: the secrets before a new one sign for another day',
+  ],
+  ...(['delete', 'test', 'replay', 'move'] as const).map((name): [AdminAction, object, string] => [
     `webhooks.${name}`,
     { id: 'ep_1' },
     'look with countersign webhooks list --local 4100',

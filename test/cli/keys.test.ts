@@ -122,6 +122,17 @@ describe('on the local platform', () => {
     expect(again.stderr).toContain('Clients with an API key: none.');
   });
 
+  it('revoke names the endpoints whose secrets the keys of webhook-root make', async () => {
+    const url = 'http://127.0.0.1:9/hooks';
+    const { json } = await directory.run(['webhooks', 'create', '--all', '--url', url, '--json']);
+    const kid = JSON.parse(await secretOf('webhook-root')).keys[0].kid;
+    const who = 'Endpoints that need another secret (webhooks update --new-secret)';
+    const other = await keys('revoke', 'webhook-root', '--yes', '--only-kid', 'AAAAAA');
+    expect(other.stderr).toContain(`${who}: none.`);
+    const { stderr, code } = await keys('revoke', 'webhook-root', '--yes', '--only-kid', kid);
+    expect([code, stderr]).toEqual([0, expect.stringContaining(`${who}: ${json.id} (${url}).`)]);
+  });
+
   it('revoke ends every key, or exactly one, and names the Regions that confirmed', async () => {
     const before = JSON.parse(await secretOf('nonce')).keys.map(({ kid }: { kid: string }) => kid);
     const { code, stdout } = await keys('revoke', 'nonce', '--yes');

@@ -180,7 +180,14 @@ const endpointOf = (id: string): Parameters<ReturnType<typeof createEndpoints>['
   ...{ id, client: 'acme', holder: HOME, url: 'https://hooks.example.com', events: null, payload: 'thin' },
   ...{ rootKid: 'r', salt: new Uint8Array([1]), previous: [], state: 'active', cursor: 1, cursorAtMs: T0 },
   ...{ openSinceMs: null, probes: 0, probeAtMs: 0, failingSinceMs: null, ping: null, pinged: null },
-  ...{ createdAtMs: T0, urlSinceMs: T0, verified: 'https://hooks.example.com', lease: null, leaseUntilMs: 0 },
+  ...{
+    clientSinceMs: 0,
+    createdAtMs: T0,
+    urlSinceMs: T0,
+    verified: 'https://hooks.example.com',
+    lease: null,
+    leaseUntilMs: 0,
+  },
 });
 
 it.each([

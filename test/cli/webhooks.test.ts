@@ -324,3 +324,18 @@ describe('replay', () => {
     expect([code, stderr]).toEqual([2, `error: eu-west-1 delivers to ${ID}: add it to --region\n`]);
   });
 });
+
+it('events rebuild names the items of another form, and then the exit code is 1', async () => {
+  answer = ({ region, params }) => ({
+    ...{ looked: 200, written: 1 },
+    unreadable: region === 'local-b' && params.cursor ? ['dev#foreign'] : [],
+    ...(!params.cursor && { cursor: 'c' }),
+  });
+  const { code, stdout, stderr } = await directory.run(['events', 'rebuild', '--since', '48h']);
+  expect([code, stdout]).toEqual([
+    1,
+    'local-a: 2 events written, 400 items looked at\nlocal-b: 2 events written, 400 items looked at\n',
+  ]);
+  expect(stderr).toBe("local-b: 1 items are not of the platform's form, and were left out: dev#foreign\n");
+  expect(asked.map(({ params }) => params.recent)).toEqual([undefined, undefined, undefined, undefined]);
+});

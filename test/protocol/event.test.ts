@@ -35,6 +35,9 @@ it('a cursor is read as it was written, and no other text is one', () => {
       if (read) expect(cursorText(read)).toBe(text);
     }),
   );
+  const twice = Buffer.from(cursorText({ region: 'a', seq: 1, atMs: 1 }), 'base64url');
+  twice[15]! |= 0x80;
+  expect(readCursor(twice.toString('base64url'))).toBeUndefined();
   const big = Buffer.from(cursorText({ region: 'a', seq: 1, atMs: 1 }), 'base64url');
   big.fill(0xff, 1, 9);
   expect(readCursor(big.toString('base64url'))).toBeUndefined();

@@ -277,6 +277,20 @@ describe('renewal', () => {
     expect(enrolments()).toBe(4);
   });
 
+  it('is waited for, too, by a call to which the key could end too early', async () => {
+    let failing = false;
+    const client = connect((wish) => {
+      if (failing) throw new Error('no token');
+      return ofGithub(wish);
+    });
+    await register(client);
+    failing = true;
+    platform.clock.nowMs += 3_560_000;
+    await register(client);
+    platform.clock.nowMs += 15_000;
+    await expect(register(client)).rejects.toBeInstanceOf(EnrolmentError);
+  });
+
   it('also follows when the platform refuses the key before its end: the client was made again', async () => {
     const client = connect(ofGithub);
     await register(client);
@@ -341,13 +355,16 @@ describe('a failure', () => {
 
   it('of one call that is aborted ends no other', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
+    const asked = Promise.withResolvers<void>();
     const client = connect(async (wish) => {
+      asked.resolve();
       await promise;
       return ofGithub(wish);
     });
     const controller = new AbortController();
     const first = client.register({ user_id: 'aborted' }, { signal: controller.signal });
     const second = register(client);
+    await asked.promise;
     controller.abort(new Error('enough'));
     await expect(first).rejects.toThrow('enough');
     resolve();

@@ -175,6 +175,7 @@ export const newEndpoint = (id: string, changes: Partial<Endpoint> = {}): Endpoi
   client: id.replace('ep_', 'client-'),
   url: `https://${id}.example.com/`,
   urlSinceMs: T0,
+  clientSinceMs: 0,
   events: null,
   payload: 'thin',
   rootKid: 'AAAAAA',

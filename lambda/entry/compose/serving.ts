@@ -183,6 +183,7 @@ export function adminWrite(runtime: WithTables & WithSecrets, callbacks: Callbac
     }),
     ...clientWriteActions({
       clients: clients(runtime),
+      endpoints: endpoints(runtime),
       enrolledKeys: enrolledKeys(runtime),
       roots: keyset(runtime, 'client-root'),
       refusedRoots: refusedKids(runtime, 'client-root'),

@@ -2,9 +2,11 @@
 import { PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
+import { createEndpoints } from '../../../lambda/adapters/endpoints.ts';
 import { tableName } from '../../../lambda/contract/names.ts';
 import { CLIENT_CACHE_MS, ClientCache } from '../../../lambda/request/client-cache.ts';
 import type { ClientRecord } from '../../../protocol/client.ts';
+import { newEndpoint } from '../../support/delivery.ts';
 import { STAGE } from '../../support/dynalite.ts';
 import { regionsForFile } from '../../support/regions.ts';
 import { makeClient, prepare, register, type Signer } from '../../support/signer.ts';
@@ -459,4 +461,15 @@ describe('operators', () => {
       request_id: expect.any(String),
     });
   });
+});
+
+it('a client that has callback endpoints is not deleted: the next one of its name would get them', async () => {
+  const { clientId } = await makeClient(platform);
+  const endpoints = createEndpoints(platform.shared, tableName(STAGE, 'clients'));
+  await endpoints.create(newEndpoint('ep_0000000000000001', { client: clientId }));
+  const { problem } = (await platform.admin('clients.delete', { client_id: clientId })) as never;
+  expect(problem).toMatchObject({ code: 'endpoints_exist', detail: expect.stringContaining('ep_0000') });
+  expect((await platform.operate('clients.show', { client_id: clientId })).client_id).toBe(clientId);
+  await endpoints.remove('ep_0000000000000001');
+  await platform.operate('clients.delete', { client_id: clientId });
 });

@@ -46,7 +46,7 @@ beforeAll(async () => {
     'regions.show': { region: 'eu-west-1' },
     'regions.evacuate': { region: 'nowhere' },
     'regions.return': { region: 'nowhere' },
-    'events.rebuild': { since: '2026-11-23T12:00:00Z', cursor: 'x' },
+    'events.rebuild': { since: '2026-11-23T12:00:00Z', recent: true, cursor: 'x' },
     'tables.show': {},
     'tables.stop': {},
     'tables.resume': {},

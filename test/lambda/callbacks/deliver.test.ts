@@ -292,6 +292,16 @@ it('sends only the types that the endpoint asked for, and passes over the others
   expect([made.sent, (await made.endpoint(ID)).cursor]).toEqual([[], 3]);
 });
 
+it('sends nothing that happened under an earlier owner of the name of its client', async () => {
+  const made = await one(() => ok, { clientSinceMs: T0 + HOUR_MS });
+  await made.emit(CLIENT);
+  await made.time.run(T0 + HOUR_MS);
+  await made.emit(CLIENT);
+  await made.time.run(T0 + 2 * HOUR_MS);
+  expect(made.sent.map(({ id }) => id)).toEqual(['evt_1']);
+  expect((await made.endpoint(ID)).cursor).toBe(2);
+});
+
 it('one worker at a time has an endpoint; a wake-up that met it is not lost', async () => {
   let [running, most] = [0, 0];
   const made = await one(async (_, time) => {

@@ -4,7 +4,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Guard, PUBLIC_ONLY, type Resolve } from '../../../lambda/callbacks/guard.ts';
-import { createSend } from '../../../lambda/callbacks/send.ts';
+import { createSend, SEND_TIMEOUT_MS } from '../../../lambda/callbacks/send.ts';
 
 /** Each leads, or could lead, somewhere else than to a public host at port 443. */
 const HOSTILE_URLS = [
@@ -281,6 +281,32 @@ describe('a callback', () => {
   it('reads the beginning of an answer only', async () => {
     respond = () => ({ status: 200, body: 'a'.repeat(50_000_000) });
     expect(await createSend({ guard, resolve: at([PUBLIC]) })(callback())).toMatchObject({ status: 200 });
+  });
+
+  it('waits for no end of an answer that has none', async () => {
+    const endless = createServer((_, response) => {
+      const writing = setInterval(() => response.write('a'.repeat(1_024)), 10);
+      response.on('close', () => clearInterval(writing));
+    });
+    endless.listen(0, '127.0.0.1');
+    await once(endless, 'listening');
+    const url = `http://hooks.example.com:${(endless.address() as AddressInfo).port}/`;
+    const send = createSend({ guard, resolve: at([PUBLIC]), timeoutMs: 2_000 });
+    expect(await send({ ...callback(), url })).toMatchObject({ status: 200 });
+    endless.closeAllConnections();
+    endless.close();
+  });
+
+  it('gives up an answer that comes later than its time', async () => {
+    const late = createServer((_, response) => void setTimeout(() => response.end(), 1_500));
+    late.listen(0, '127.0.0.1');
+    await once(late, 'listening');
+    const url = `http://hooks.example.com:${(late.address() as AddressInfo).port}/`;
+    const send = createSend({ guard, resolve: at([PUBLIC]), timeoutMs: 100 });
+    expect(await send({ ...callback(), url })).toEqual({ error: 'timeout' });
+    expect(SEND_TIMEOUT_MS).toBe(10_000);
+    late.closeAllConnections();
+    late.close();
   });
 
   it('ends where the endpoint does not answer', async () => {

@@ -1,5 +1,6 @@
 /** A rebuild writes the events that are absent, and only those; and the notices of keys that end. */
 import { expect, it } from 'vitest';
+import { PutItemCommand } from '../../../lambda/adapters/aws/commands.ts';
 import { createClientScan, createClients } from '../../../lambda/adapters/clients.ts';
 import { createEvents } from '../../../lambda/adapters/events.ts';
 import { createRegistry } from '../../../lambda/adapters/registry.ts';
@@ -32,8 +33,9 @@ function parts() {
     ...{ region: 'a', consistency: 'strong', clockErrorMs: 0 },
   });
   const read = createReadEvents(events);
+  const unreadable: string[] = [];
   return {
-    ...{ events, registry, nowMs },
+    ...{ events, registry, nowMs, unreadable, dynamodb, tables },
     clients: createClients(dynamodb, tables.clients),
     scan: createClientScan(dynamodb, tables.clients),
     advance: (ms: number) => {
@@ -41,8 +43,8 @@ function parts() {
     },
     register: (id: string) =>
       registry.register({ id, clientId: 'one', userId: id, createdAtMs: now, data: { user_id: id } }, now),
-    /** Runs the outbox over all that the streams hold. */
-    async outbox() {
+    /** Runs the outbox over what the streams hold, from the record of that number on. */
+    async outbox(from = 0) {
       const handler = outboxHandler({
         ...{ events, tables, region: 'a', nowMs, log: () => {} },
         copiedMs: async () => undefined,
@@ -50,7 +52,7 @@ function parts() {
         wake: async () => {},
       });
       for (const table of Object.values(tables)) {
-        const records = store.table('a', table).stream('a')!.records();
+        const records = store.table('a', table).stream('a')!.records().slice(from);
         const Records = records.map((record, i) => ({
           eventSourceARN: `arn:aws:dynamodb:a:0:table/${table}/stream/1`,
           dynamodb: {
@@ -63,10 +65,12 @@ function parts() {
       }
     },
     /** @returns how many events were written */
-    async rebuild(sinceMs: number) {
+    async rebuild(sinceMs: number, untilMs = now) {
       let written = 0;
       for (let place: RebuildPlace | undefined = REBUILD_BEGINS; place; ) {
-        const step = await rebuild({ dynamodb, tables, events, nowMs }, sinceMs, place);
+        const times = { sinceMs, untilMs };
+        const step = await rebuild({ dynamodb, tables, events, nowMs }, times, place);
+        unreadable.push(...step.unreadable);
         written += step.written;
         place = step.next;
       }
@@ -212,4 +216,76 @@ it('a look at many clients goes on where the last run ended, and begins anew aft
   await run();
   expect(looked).toBe(12);
   expect(await told()).toEqual(names.map(() => 1));
+});
+
+/** A consumer that handles each id once: what it last learnt of each registration. */
+const learnt = (events: Awaited<ReturnType<ReturnType<typeof parts>['listed']>>) => {
+  const seen = new Map(events.toReversed().map((event) => [event.id, event]));
+  return Object.fromEntries([...seen.values()].reverse().map(({ type, data }) => [data.id, type]));
+};
+
+it('leaves to the outbox what it may still have, so that the events of a record keep their order', async () => {
+  const { register, registry, outbox, rebuild, listed, advance, nowMs } = parts();
+  await register('alice');
+  advance(3_600_000);
+  await registry.remove('one', 'alice', nowMs(), 'w');
+  advance(3_600_000);
+  expect(await rebuild(T0, nowMs() - 25 * 3_600_000)).toBe(0);
+  await outbox();
+  expect(learnt(await listed())).toEqual({ alice: 'registration.deleted' });
+});
+
+it('writes what is absent in the order of the changes', async () => {
+  const { register, rebuild, listed, advance } = parts();
+  for (let i = 9; i >= 0; i--) {
+    await register(`u${i}`);
+    advance(1);
+  }
+  await rebuild(0);
+  const ids = (await listed()).map(({ data }) => data.id);
+  expect(ids).toEqual(Array.from({ length: 10 }, (_, i) => `u${9 - i}`));
+});
+
+it('a second deletion, one of nothing, and a second disabling are no events, nor for a rebuild', async () => {
+  const { register, registry, clients, outbox, rebuild, listed, advance, nowMs } = parts();
+  await register('alice');
+  await clients.create(client([key('1', 90)]));
+  for (let i = 0; i < 3; i++) {
+    advance(1_000);
+    await registry.remove('one', 'alice', nowMs(), `w${i}`);
+    await registry.remove('one', 'never', nowMs(), `n${i}`);
+    await clients.setDisabled('one', true, nowMs());
+  }
+  await outbox();
+  const before = await listed();
+  expect(before.map(({ type }) => type).sort()).toEqual([
+    'client.disabled',
+    'registration.created',
+    'registration.deleted',
+  ]);
+  expect(await rebuild(0)).toBe(0);
+  expect(await listed()).toEqual(before);
+});
+
+it('a second deletion hides no first one that the outbox missed', async () => {
+  const { register, registry, outbox, rebuild, listed, advance, nowMs } = parts();
+  await register('alice');
+  await registry.remove('one', 'alice', nowMs(), 'w');
+  advance(1_000);
+  await registry.remove('one', 'alice', nowMs(), 'again');
+  // The stream forgot the first two records.
+  await outbox(2);
+  expect(await listed()).toEqual([]);
+  expect(await rebuild(0)).toBe(1);
+  expect(learnt(await listed())).toEqual({ alice: 'registration.deleted' });
+});
+
+it('an item of another form is named, and holds up no other', async () => {
+  const { register, rebuild, listed, dynamodb, tables, unreadable } = parts();
+  await register('alice');
+  for (const [pk, item] of Object.entries({ 'dev#foreign': {}, 'dev#odd': { created_at: { S: 'x' } } }))
+    await dynamodb.send(new PutItemCommand({ TableName: tables.registry, Item: { pk: { S: pk }, ...item } }));
+  expect(await rebuild(0)).toBe(1);
+  expect((await listed()).map(({ data }) => data.id)).toEqual(['alice']);
+  expect(unreadable.sort()).toEqual(['dev#foreign', 'dev#odd']);
 });

@@ -88,7 +88,7 @@ function stage(consistency: Consistency = 'eventual') {
         const tables = { registry: name('registry'), clients: name('clients') };
         let written = 0;
         for (let place: RebuildPlace | undefined = REBUILD_BEGINS; place; ) {
-          const step = await rebuild({ dynamodb, tables, events, nowMs }, sinceMs, place);
+          const step = await rebuild({ dynamodb, tables, events, nowMs }, { sinceMs, untilMs: now }, place);
           written += step.written;
           place = step.next;
         }

@@ -117,3 +117,15 @@ it('reads are limited, and a write proof reads nothing', async () => {
   for (let i = 0; i < 3; i++) codes.push((await readEvents(platform, region, signer, '0')).code);
   expect(codes).toEqual([undefined, undefined, 'quota_exceeded']);
 });
+
+it('who gets the name of a deleted client does not read the events of the one before', async () => {
+  const before = await makeClient(platform);
+  const { clientId } = before;
+  await write(a, event(clientId));
+  await platform.operate('clients.delete', { client_id: clientId });
+  wait(HOUR_MS);
+  const signer = await makeClient(platform, clientId);
+  const own = event(clientId);
+  await write(a, own);
+  expect((await readEvents(platform, a, signer, '0')).json.events).toEqual([own]);
+});

@@ -188,6 +188,13 @@ export const ENROLMENT: readonly Mutant[] = [
   ),
   mutant(
     'workload-stopped',
+    'lambda/adapters/clients.ts',
+    'if (record.origin?.S === ENROLLED) return put',
+    'if (false) return put',
+    ENROL,
+  ),
+  mutant(
+    'workload-stopped',
     enrol,
     "if (client?.disabled) return refuseOAuth('access_denied', 'client_disabled');",
     '',

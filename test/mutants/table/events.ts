@@ -100,6 +100,13 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
   ),
   mutant(
     'event-cursor',
+    'protocol/event.ts',
+    "bytes.toString('latin1', 15)",
+    "bytes.toString('ascii', 15)",
+    'test/protocol/event.test.ts',
+  ),
+  mutant(
+    'event-cursor',
     EVENTS,
     '...written(nowMs, cursorMs(held?.heard, nowMs)),',
     '...written(nowMs),',
@@ -182,6 +189,34 @@ export const EVENTS_MUTANTS: readonly Mutant[] = [
     '(page.passed || from.isOther)',
     'page.passed',
     'test/lambda/handlers/events.test.ts',
+  ),
+  mutant(
+    'event-rebuild',
+    'lambda/callbacks/rebuild.ts',
+    '.sort((a, b) => a.changedMs - b.changedMs)',
+    '',
+    'test/lambda/callbacks/rebuild.test.ts',
+  ),
+  mutant(
+    'event-rebuild',
+    'lambda/callbacks/rebuild.ts',
+    ' && event.changedMs <= untilMs',
+    '',
+    'test/lambda/callbacks/rebuild.test.ts',
+  ),
+  mutant(
+    'event-rebuild',
+    'lambda/callbacks/outbox.ts',
+    'if (after === undefined || (await events.has(after)))',
+    'if (true as boolean)',
+    'test/lambda/callbacks/rebuild.test.ts',
+  ),
+  mutant(
+    'event-rebuild',
+    'lambda/callbacks/outbox.ts',
+    'for (const each of silent) await keepSilent(options, each.silent);',
+    '',
+    'test/lambda/callbacks/rebuild.test.ts',
   ),
   mutant(
     'event-rebuild',

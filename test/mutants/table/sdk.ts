@@ -569,6 +569,13 @@ export const SDK: readonly Mutant[] = [
     'test/sdk/webhooks/verify.test.ts',
   ),
   mutant(
+    'callback-verified',
+    'sdk/typescript/webhooks/keys.ts',
+    " && use === 'sig'",
+    '',
+    'test/sdk/webhooks/verify.test.ts',
+  ),
+  mutant(
     'handled-once',
     'sdk/typescript/webhooks/handler.ts',
     "if (begun === 'done') return SUCCESS;",

@@ -177,6 +177,13 @@ describe('public keys', () => {
       expect(fetched).toBe(2);
     });
 
+    it('of another use sign no callback', async () => {
+      keys = [jwk(PUBLIC_KEY, { use: 'enc' })];
+      await expect(verify(await signWebhook(CREATED, PRIVATE_KEY), url, 'dev')).rejects.toMatchObject(
+        INVALID,
+      );
+    });
+
     it('are forgotten five minutes after the fetch, as the platform says', async () => {
       vi.useFakeTimers({ toFake: ['Date'] });
       keys = [jwk(PUBLIC_KEY)];
