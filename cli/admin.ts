@@ -11,7 +11,7 @@ import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
 import { isJsonObject } from '../protocol/json.ts';
 import { awsLimits, callAws } from './aws-limits.ts';
-import { CliError, EXIT } from './io.ts';
+import { CliError, EXIT, type Io, interruptible } from './io.ts';
 import { asTyped } from './params.ts';
 import { quoted } from './printable.ts';
 import type { Target } from './target.ts';
@@ -73,6 +73,12 @@ export const invokeAdmin = <A extends AdminAction>(
           next: 'jwk' in params ? undefined : AFTER_LOOK[action],
         }),
   });
+
+/** One call that changes something: Ctrl-C ends the wait for its answer. Otherwise like `invokeAdmin`. */
+export const change = <A extends AdminAction>(
+  io: Io,
+  ...call: [target: Target, region: string, action: A, params: AdminActions[A]['params']]
+): Promise<AdminActions[A]['result']> => interruptible(io, (signal) => invokeAdmin(...call, signal));
 
 /** @yields every client of the stage, page by page, as one Region's table lists them */
 export async function* listClients(
