@@ -237,7 +237,7 @@ describe('renewal', () => {
     });
     for (let i = 0; i < 12; i++) {
       await register(client);
-      await vi.waitFor(() => expect(enrolments() % 2).toBe(0));
+      await vi.waitFor(() => expect(enrolments() % 2).toBe(0), 20_000);
       platform.clock.nowMs += 600_000;
     }
     // Two hours, in which each of several keys lives for an hour and is renewed at two thirds of it.
