@@ -10,6 +10,7 @@ import {
 import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
 import { isJsonObject } from '../protocol/json.ts';
+import { NotBegun } from './aws-error.ts';
 import { awsLimits, callAws } from './aws-limits.ts';
 import { CliError, EXIT, type Io, interruptible } from './io.ts';
 import { asTyped } from './params.ts';
@@ -142,6 +143,9 @@ export async function invoke<R extends object>(
   params: object,
   { look, next, signal, maxAttempts = 1 }: CallOptions = {},
 ): Promise<R> {
+  // Nothing is sent, so nothing may have been done.
+  if (signal?.aborted && (signal.reason as Error).name !== 'TimeoutError')
+    throw new NotBegun(EXIT.interrupted, 'interrupted');
   const what = `${name} in ${region}`;
   const advice = [look === undefined ? undefined : `look with ${look}`, next].filter(Boolean).join('; ');
   const doubt = advice === '' ? '' : `; it may have been done: ${advice}`;

@@ -1,5 +1,5 @@
 /** Limits of a command's calls to AWS, and their end by a signal: a Region that is cut off never answers. */
-import { awsError, NotBegun } from './aws-error.ts';
+import { awsError } from './aws-error.ts';
 import { CliError, EXIT } from './io.ts';
 
 /** On connecting, in milliseconds. The next Region may wait meanwhile. */
@@ -34,14 +34,12 @@ export async function callAws<R>(
   send: (options: AwsCallOptions) => Promise<R>,
   doubt = '',
 ): Promise<R> {
-  const isLate = () => (signal.reason as Error).name === 'TimeoutError';
-  if (signal.aborted && !isLate()) throw new NotBegun(EXIT.interrupted, 'interrupted');
   try {
     return await send({ abortSignal: signal });
   } catch (error) {
     if (error instanceof CliError) throw error;
     if (!signal.aborted) throw awsError(error, what, doubt);
-    throw isLate()
+    throw (signal.reason as Error).name === 'TimeoutError'
       ? new CliError(EXIT.unreachable, `${what}: no answer in time${doubt}`)
       : new CliError(EXIT.interrupted, `interrupted${doubt}`);
   }

@@ -1409,9 +1409,9 @@ export const CLI: readonly Mutant[] = [
   ),
   mutant(
     'may-be-done',
-    'cli/aws-limits.ts',
-    'if (signal.aborted && !isLate())',
-    'if (false as boolean)',
+    'cli/admin.ts',
+    'if (signal?.aborted && (signal',
+    'if (Date.now() === 0 && (signal!',
     'test/cli/interrupted.test.ts',
   ),
   mutant(
