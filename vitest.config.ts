@@ -23,7 +23,7 @@ export default defineConfig({
   test: {
     // Most of the time goes into waiting for servers and child processes: both cores of a small machine.
     maxWorkers: 2,
-    testTimeout: 60_000,
+    testTimeout: 120_000,
     hookTimeout: 300_000,
     projects: [
       {

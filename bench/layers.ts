@@ -50,7 +50,7 @@ const RULES: readonly Rule[] = [
   {
     layer: 'client record',
     frame:
-      /\/lambda\/(adapters\/clients|request\/client-(cache|keys|root))\.ts|\/lru-cache\/|\/protocol\/client\.ts/,
+      /\/lambda\/(adapters\/client(s|-items)|request\/client-(cache|keys|root))\.ts|\/lru-cache\/|\/protocol\/client\.ts/,
   },
   { layer: 'stand-in store', frame: /\/bench\/store\// },
   {

@@ -183,7 +183,12 @@ export function billionRegistrations(): string {
     price: '0.25 a GB',
     usd: [1, 2, 3].map((regions) => regions * gb * PRICE.storedGb),
   };
-  return table(columns, [...prod, kept]);
+  const ofEvents = events(BILLION).map((row) => ({
+    ...row,
+    what: `${row.what}, in each Region`,
+    usd: [1, 2, 3].map((regions) => regions * row.usd[0]!),
+  }));
+  return table(columns, [...prod, ...ofEvents, kept]);
 }
 
 const registrations = (count: number): Row[] => [
@@ -229,24 +234,23 @@ const sqs = (what: string, count: number): Row => ({
   usd: [count * PRICE.sqsRequest],
 });
 
-/** The cost of a million changes in each Region: an event is in its client's order and in that of all. */
-export function millionEvents(): string {
-  const batches = MILLION / CHANGES;
-  const gb = (3 * MILLION * EVENT_BYTES) / 1e9;
-  return table(
-    ['each Region'],
-    [
-      calls(`outbox, ${CHANGES} changes a call`, batches, 100, 1),
-      units('events: two orders and a mark', 3 * MILLION, 'write', 1),
-      units('their numbers, of two orders a call', 2 * batches, 'write', 1),
-      {
-        what: 'stored for 30 days',
-        quantity: `${number(gb)} GB`,
-        price: '0.25 a GB',
-        usd: [gb * PRICE.storedGb],
-      },
-    ],
-  );
+export const millionEvents = (): string => table(['each Region'], events(MILLION));
+
+/** The cost of changes in each Region: an event is in its client's order and in that of all. */
+function events(count: number): Row[] {
+  const batches = count / CHANGES;
+  const gb = (3 * count * EVENT_BYTES) / 1e9;
+  return [
+    calls(`outbox, ${CHANGES} changes a call`, batches, 100, 1),
+    units('events: two orders and a mark', 3 * count, 'write', 1),
+    units('their numbers, of two orders a call', 2 * batches, 'write', 1),
+    {
+      what: 'events stored for 30 days',
+      quantity: `${number(gb)} GB`,
+      price: '0.25 a GB',
+      usd: [gb * PRICE.storedGb],
+    },
+  ];
 }
 
 /** The cost of their callbacks to one endpoint, in the Region that delivers. */

@@ -10,13 +10,13 @@ import { History } from '../../cli/drill/history.ts';
 import { Load as DrillLoad } from '../../cli/drill/load.ts';
 import { startOwn } from '../../cli/drill/platform.ts';
 import type { PlatformInfo } from '../../local/platform.ts';
+import { APART, type Counted, kindsOf, type Received, totalOf, withLater } from '../aws-calls.ts';
 import { build } from '../builds.ts';
 import { CORES } from '../machine.ts';
 import { type Child, startChild } from '../processes/child.ts';
 import { type Cold, startCold } from '../processes/cold.ts';
 import type { Driven } from '../processes/load.ts';
 import type { Signer } from '../processes/proofs.ts';
-import type { Received } from '../processes/scale-store.ts';
 import { type Part, percentiles, progress, type Row, type Section } from '../report.ts';
 
 const INSTANCES = [1, 2, 4, 8, 16] as const;
@@ -34,10 +34,18 @@ const DRILL_MS = { before: 8_000, lost: 16_000, after: 8_000 } as const;
 type Phase = keyof typeof DRILL_MS;
 const PHASES = Object.keys(DRILL_MS) as Phase[];
 
-interface Step extends Received {
+interface Step {
   readonly registrations: number;
   readonly seconds: number;
   readonly latencyMs: Driven['latencyMs'];
+  readonly requests: Received;
+  /** Not known while the outbox is busy with others' registrations. */
+  readonly events?: Received;
+}
+
+/** A step that was measured before events were counted apart. */
+interface Undivided extends Omit<Step, 'requests' | 'events'>, Omit<Received, 'bytes'> {
+  readonly bytes: number;
 }
 
 interface Calls {
@@ -49,9 +57,9 @@ interface Calls {
 
 interface Raw {
   /** By their number. */
-  readonly instances: Readonly<Record<string, Step>>;
+  readonly instances: Readonly<Record<string, Step | Undivided>>;
   /** By registrations in the registry. */
-  readonly items: Readonly<Record<string, Step>>;
+  readonly items: Readonly<Record<string, Step | Undivided>>;
   readonly loss: Readonly<Record<Phase, Calls>>;
 }
 
@@ -77,19 +85,20 @@ async function measureGrowth(): Promise<Pick<Raw, 'instances' | 'items'>> {
     const grow = async (instances: number) => {
       while (running.length < instances) running.push(await startCold([server, deployed], { info }));
     };
-    const step = () => measureStep(store, load, info, running);
+    const step = (of: keyof Pick<Raw, 'instances' | 'items'>) =>
+      measureStep(store, load, info, running, of === 'instances');
     const instances: Record<string, Step> = {};
     for (const count of INSTANCES) {
       progress(`scale: ${count} instances`);
       await grow(count);
-      instances[count] = await step();
+      instances[count] = await step('instances');
     }
     for (const cold of running.splice(4)) await cold.stop();
     const items: Record<string, Step> = {};
     for (const count of ITEMS) {
       progress(`scale: ${count.toLocaleString('en')} registrations`);
       await store.ask('fillTo', count);
-      items[count] = await step();
+      items[count] = await step('items');
     }
     return { instances, items };
   } finally {
@@ -100,11 +109,13 @@ async function measureGrowth(): Promise<Pick<Raw, 'instances' | 'items'>> {
   }
 }
 
+/** @param withEvents whether to wait for the events, and to count them */
 async function measureStep(
   store: Child,
   load: Child,
   info: PlatformInfo,
   running: readonly Cold[],
+  withEvents: boolean,
 ): Promise<Step> {
   const { client_id: clientId, api_key: apiKey } = info.clients[0]!;
   const signers: Signer[] = [{ clientId, kid: '1', alg: 'HS256', apiKey }];
@@ -114,9 +125,14 @@ async function measureStep(
       ...{ sendTo: running.map(({ url }) => url), connections: running.length * CONNECTIONS_EACH },
     });
   await drive(running.length * WARM_UP_EACH);
+  if (withEvents) await store.ask('settle');
   await store.ask('received');
   const { requests: registrations, seconds, latencyMs } = await drive(REGISTRATIONS);
-  return { registrations, seconds, latencyMs, ...(await store.ask<Received>('received')) };
+  const answered = await store.ask<Counted>('received');
+  const step = { registrations, seconds, latencyMs };
+  if (!withEvents) return { ...step, requests: answered.requests };
+  await store.ask('settle');
+  return { ...step, ...withLater(answered, await store.ask<Counted>('received')) };
 }
 
 /** The drill's clients, with the percentiles of what they wait. */
@@ -154,33 +170,47 @@ async function measureLoss(): Promise<Raw['loss']> {
   }
 }
 
-const totalOf = (calls: Readonly<Record<string, number>>): number =>
-  Object.values(calls).reduce((sum, made) => sum + made, 0);
-
 const latency = ({ 50: half, 95: most, 99: nearlyAll }: Driven['latencyMs']): string =>
   `${half.toFixed(1)} ms, 95 %: ${most.toFixed(1)} ms, 99 %: ${nearlyAll.toFixed(1)} ms`;
 
-function stepRow(figure: string, step: Step): Row {
-  const { registrations, seconds, calls, refused, bytes, latencyMs } = step;
-  const each = totalOf(calls) / registrations;
-  const reads = READS.reduce((sum, operation) => sum + (calls[operation] ?? 0), 0);
+function stepRow(figure: string, step: Step | Undivided): Row {
+  if (!('requests' in step)) return undividedRow(figure, step);
+  const { registrations, seconds, requests, events, latencyMs } = step;
+  const each = totalOf(requests.calls) / registrations;
+  const reads = READS.reduce((sum, operation) => sum + (requests.calls[operation] ?? 0), 0);
   const writes = each - reads / registrations;
-  const kinds = Object.entries(calls)
-    .sort(([, a], [, b]) => b - a)
-    .map(([kind, made]) => `${(made / registrations).toFixed(4)} ${kind}`);
+  const made = ({ calls, bytes: { sent, received } }: Received) =>
+    `${(totalOf(calls) / registrations).toFixed(3)} calls (${kindsOf(calls, registrations)}), ${((sent + received) / registrations).toFixed(0)} bytes`;
   return {
     figure,
-    measured: `${each.toFixed(3)} calls (${kinds.join(', ')}), ${(bytes / registrations).toFixed(0)} bytes, ${totalOf(refused)} calls refused; ${(registrations / seconds).toFixed(0)} a second; ${latency(latencyMs)}`,
+    measured: [
+      `${made(requests)}, ${totalOf(requests.refused)} calls refused`,
+      ...(events ? [`events, after the answer: ${made(events)}`] : []),
+      `${(registrations / seconds).toFixed(0)} a second`,
+      latency(latencyMs),
+    ].join('; '),
     values: [each],
-    target: `≤ ${WRITES_TARGET} writes`,
+    target: `≤ ${WRITES_TARGET} writes on the request path`,
     missed: writes > WRITES_TARGET,
   };
+}
+
+/** Has no target: nobody knows which of the calls were on the request path. */
+function undividedRow(figure: string, step: Undivided): Row {
+  const { registrations, seconds, calls, refused, bytes, latencyMs } = step;
+  const each = totalOf(calls) / registrations;
+  const measured = [
+    `measured before events were counted apart: ${each.toFixed(3)} calls with those of events (${kindsOf(calls, registrations)}), ${(bytes / registrations).toFixed(0)} bytes, ${totalOf(refused)} calls refused`,
+    `${(registrations / seconds).toFixed(0)} a second`,
+    latency(latencyMs),
+  ];
+  return { figure, measured: measured.join('; '), values: [each] };
 }
 
 function instancesSection(instances: Raw['instances']): Section {
   return {
     title: 'Registrations against instances',
-    note: `${REGISTRATIONS.toLocaleString('en')} registrations of one client by processes of the deployed register function, ${CONNECTIONS_EACH} at a time each, into one Region of the local replicated store, whose writes take no time here. All functions share one core, and store, gateway and load another: so the rate says what this machine has, and the calls and bytes per registration say what more instances would cost elsewhere. All share one item, the client’s quota: each instance takes leases of it, and a lease that is refused is counted. An instance reads what it keeps in memory every few seconds, so the slower the rate, the more reads each registration has. Calls are those that the store’s endpoint receives, bytes those on its sockets in both directions, HTTP’s own included.`,
+    note: `${REGISTRATIONS.toLocaleString('en')} registrations of one client by processes of the deployed register function, ${CONNECTIONS_EACH} at a time each, into one Region of the local replicated store, whose writes take no time here. All functions share one core, and store, gateway and load another: so the rate says what this machine has, and the calls and bytes per registration say what more instances would cost elsewhere. All share one item, the client’s quota: each instance takes leases of it, and a lease that is refused is counted. An instance reads what it keeps in memory every few seconds, so the slower the rate, the more reads each registration has. Calls are those that the store’s endpoint receives, bytes those on its sockets in both directions, HTTP’s own included. ${APART}`,
     unit: 'calls per registration',
     rows: Object.entries(instances).map(([count, step]) =>
       stepRow(count === '1' ? '1 instance' : `${count} instances`, step),
@@ -191,7 +221,7 @@ function instancesSection(instances: Raw['instances']): Section {
 function itemsSection(items: Raw['items']): Section {
   return {
     title: 'Registrations as the registry grows',
-    note: `The same with 4 instances, after the registry was filled with registrations of another client. No call reads more than one item or depends on the number of others.`,
+    note: `The same with 4 instances, after the registry was filled with registrations of another client. No call reads more than one item or depends on the number of others. Events are left out here: the outbox is still busy with those registrations, and writes the events of these later.`,
     unit: 'calls per registration',
     rows: Object.entries(items).map(([count, step]) =>
       stepRow(`${Number(count).toLocaleString('en')} registrations`, step),

@@ -14,18 +14,26 @@ import {
   DynamoDBClient,
   GetItemCommand,
 } from '@aws-sdk/client-dynamodb';
+import { GetFunctionConfigurationCommand, LambdaClient } from '@aws-sdk/client-lambda';
+import { numberOf } from '../../lambda/adapters/dynamodb.ts';
 import { evacuationFlag } from '../../lambda/adapters/evacuations.ts';
-import type { AdminAction, AdminActions } from '../../lambda/contract/admin.ts';
+import {
+  ADMIN_FUNCTION,
+  type AdminAction,
+  type AdminActions,
+  type ShownTables,
+} from '../../lambda/contract/admin.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { evacuationAlarmName } from '../../lambda/contract/evacuation.ts';
-import { evacuatedKey } from '../../lambda/contract/limits.ts';
-import { namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
+import { evacuatedKey, WRITE_STOP_KEY } from '../../lambda/contract/limits.ts';
+import { functionName, namePrefix, tableKinds, tableName } from '../../lambda/contract/names.ts';
 import { invokeAdmin } from '../admin.ts';
 import { PATIENCE_MS } from '../ask.ts';
 import { AWS_ANSWER_MS, type AwsCallOptions, awsLimits, callAws } from '../aws-limits.ts';
 import { startCdk } from '../cdk.ts';
 import { askHealth, type HealthAnswer, THROTTLED } from '../health.ts';
 import { CliError, EXIT, type Io } from '../io.ts';
+import { ifAnswered } from '../keys/ask.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
 import { writeLines } from '../printable.ts';
@@ -168,6 +176,24 @@ export function awsParts(
       dynamodb.destroy();
     }
   };
+  const deployedTables = async (region: string): Promise<DeployedTables | undefined> => {
+    const FunctionName = functionName(plan.stage, ADMIN_FUNCTION['tables.show']);
+    const client = new LambdaClient(aws(region));
+    try {
+      const variables = await callAws(`${FunctionName} in ${region}`, signal, (options) =>
+        client.send(new GetFunctionConfigurationCommand({ FunctionName }), options).then(
+          ({ Environment }) => Environment?.Variables,
+          (error: Error) => {
+            if (error.name === 'ResourceNotFoundException') return undefined;
+            throw error;
+          },
+        ),
+      );
+      return variables && tablesIn(variables);
+    } finally {
+      client.destroy();
+    }
+  };
   return {
     async deploy(stack) {
       if ((await describe(stack))?.StackStatus === 'ROLLBACK_COMPLETE')
@@ -257,7 +283,28 @@ export function awsParts(
         RegionName === undefined || RegionName === region ? [] : [RegionName],
       );
     },
-    tables: (region) => admin(region, 'tables.show', {}),
+    registryIn: async (region) => (await deployedTables(region))?.registry,
+    async tables(region) {
+      const shown = await ifAnswered(admin(region, 'tables.show', {}));
+      if (shown) return shown;
+      // The function may be what a deployment repairs. What it would say is also known without it.
+      const deployed = await deployedTables(region);
+      // Its error says what is absent or not allowed.
+      if (!deployed) return admin(region, 'tables.show', {});
+      const get = new GetItemCommand({
+        TableName: limits,
+        Key: { pk: { S: WRITE_STOP_KEY } },
+        ConsistentRead: true,
+      });
+      const { Item } = await ask(
+        region,
+        `the write stop, in table ${limits} in ${region}`,
+        (dynamodb, options) => dynamodb.send(get, options),
+      );
+      const atMs = Item && numberOf(Item, 'stopped_at');
+      if (atMs === undefined) return { ...deployed, stopped_at: null, stopped_ms: null };
+      return { ...deployed, stopped_at: new Date(atMs).toISOString(), stopped_ms: Date.now() - atMs };
+    },
     moveEndpoints: async (region, keeper) =>
       (await admin(keeper, 'webhooks.move', { from: region, to: keeper })).moved,
     copied: (region, table) => inRegistry(region, table, readMark),
@@ -276,6 +323,18 @@ export function awsParts(
 const isOwnAlarm = ({ stage, alarms, regions }: DeployPlan, region: string, name: string): boolean =>
   alarms[region]?.includes(name) === true ||
   regions.some((each) => name === evacuationAlarmName(stage, each.name));
+
+type DeployedTables = Omit<ShownTables, 'stopped_at' | 'stopped_ms'>;
+
+/** @param variables the environment of a function that answers `tables.show` */
+const tablesIn = (variables: Record<string, string>): DeployedTables => ({
+  registry: variables.COUNTERSIGN_REGISTRY_TABLE!,
+  clients: variables.COUNTERSIGN_CLIENTS_TABLE!,
+  consistency: variables.COUNTERSIGN_CONSISTENCY as ShownTables['consistency'],
+  regions: (JSON.parse(variables.COUNTERSIGN_REGIONS!) as { readonly name: string }[]).map(
+    ({ name }) => name,
+  ),
+});
 
 /** @returns names of the tables that all Regions share, of every generation */
 const sharedTables = ({ stage, tableGeneration, otherTables }: DeployPlan): string[] =>

@@ -13,9 +13,11 @@ import {
   type SetExit,
   usage,
 } from '../io.ts';
+import { lockedRegions } from '../keys/lock.ts';
 import { choosePlan, type Synthesis, withSynthesis } from '../project.ts';
 import { collect, stageArguments } from '../target.ts';
 import { parseTime } from '../time.ts';
+import { mustKeepFlag, regionsBefore } from './flags.ts';
 import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';
 import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from './steps.ts';
 import { mustBeCopied, watchLeftOut } from './switch.ts';
@@ -92,7 +94,10 @@ ${EXIT_CODES_HELP}`,
           async work(deploy) {
             const home = stacks.find(({ part }) => part === 'home');
             if (home) await mustHaveNoOther(plan, home, deploy);
-            const left = await mustBeCopied(plan, stacks, options.without ?? [], deploy);
+            const lost = options.without ?? [];
+            const left = await mustBeCopied(plan, stacks, lost, deploy);
+            const regions = await regionsBefore(plan, lockedRegions(io.cwd, plan.stage), lost, deploy);
+            await mustKeepFlag(plan, regions, stacks, deploy);
             return watchLeftOut(left, (before) => deployStacks(stacks, { ...watching, before }, deploy));
           },
         };

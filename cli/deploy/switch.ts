@@ -6,6 +6,7 @@ import type { ShownTables } from '../../lambda/contract/admin.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { tableName } from '../../lambda/contract/names.ts';
 import { CliError, EXIT } from '../io.ts';
+import { ifAnswered } from '../keys/ask.ts';
 import { isThere } from '../registry/lost.ts';
 import type { CopyMark } from '../registry/mark.ts';
 import { stageArguments } from '../target.ts';
@@ -28,7 +29,7 @@ export async function mustBeCopied(
   if (!plan.otherTables) return NONE;
   const wanted = tableName(plan.stage, 'registry', plan.tableGeneration);
   if (!(await changesTables(chosen, wanted, parts))) return NONE;
-  const shown = await tablesInUse(plan, lost, parts);
+  const shown = await tablesInUse(plan, wanted, lost, parts);
   const changing = [...shown].filter(([, { registry }]) => registry !== wanted);
   if (changing.length === 0) return NONE;
   const refusal = (why: string) =>
@@ -122,7 +123,8 @@ export async function watchLeftOut(
 }
 
 /**
- * A Region that uses the tables already stays with them, so a fix for it asks no other Region.
+ * A Region that uses the tables already stays with them, so a fix for it asks no other Region, and not the
+ * function that it may be for.
  *
  * @returns whether a Region would begin to use these tables, as a new one does
  */
@@ -132,9 +134,7 @@ async function changesTables(
   parts: DeployParts,
 ): Promise<boolean> {
   for (const stack of chosen) {
-    if (stack.part !== 'region') continue;
-    if (!(await parts.exists(stack))) return true;
-    if ((await parts.tables(stack.region)).registry !== wanted) return true;
+    if (stack.part === 'region' && (await parts.registryIn(stack.region)) !== wanted) return true;
   }
   return false;
 }
@@ -161,6 +161,7 @@ async function mustBeLost(lost: readonly string[], wanted: string, parts: Deploy
 /** @returns the tables of each Region that serves, also of one that the config no longer names */
 async function tablesInUse(
   { stage, regions }: DeployPlan,
+  wanted: string,
   lost: readonly string[],
   parts: DeployParts,
 ): Promise<Map<string, ShownTables>> {
@@ -168,9 +169,18 @@ async function tablesInUse(
   const names = new Set(regions.map(({ name }) => name));
   for (const region of names) {
     if (lost.includes(region) || !(await parts.exists(stackIn(stage, 'region', region)))) continue;
-    const shown = await parts.tables(region);
+    const changes = (await parts.registryIn(region)) !== wanted;
+    const shown = await (changes ? tablesOf(region, parts) : ifAnswered(parts.tables(region)));
+    if (!shown) continue;
     found.set(region, shown);
     for (const other of shown.regions) names.add(other);
   }
   return found;
 }
+
+const tablesOf = (region: string, parts: DeployParts): Promise<ShownTables> =>
+  parts.tables(region).catch((error: unknown) => {
+    if (!(error instanceof CliError) || error.exitCode === EXIT.interrupted) throw error;
+    const why = error.message.includes(region) ? error.message : `${region}: ${error.message}`;
+    throw new CliError(error.exitCode, `${why}; nothing was done`);
+  });

@@ -34,9 +34,10 @@ export function projectLock(directory: string): Lock {
 }
 
 /** @returns the Regions that a stage's entry names; none without an entry */
-export function lockedRegions(directory: string, stage: string): readonly unknown[] {
+export function lockedRegions(directory: string, stage: string): readonly string[] {
   const entry = read(join(directory, LOCK_FILE))?.[stage];
-  return isJsonObject(entry) && Array.isArray(entry.regions) ? entry.regions : [];
+  const regions = isJsonObject(entry) && Array.isArray(entry.regions) ? entry.regions : [];
+  return regions.filter((each) => typeof each === 'string');
 }
 
 function read(path: string): Record<string, unknown> | undefined {

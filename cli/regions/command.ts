@@ -1,16 +1,19 @@
 /** `countersign region add|remove`: every step of a change of the Regions, from the stage's present state. */
 import { Command } from 'commander';
 import type { DeployPlan } from '../../lambda/contract/deploy-plan.ts';
-import { evacuationAlarmName, keeperOf } from '../../lambda/contract/evacuation.ts';
+import { keeperOf } from '../../lambda/contract/evacuation.ts';
+import { tableName } from '../../lambda/contract/names.ts';
 import { DEPLOY_PARTS, HEALTHY_WITHIN_MS, runPlanned, watchOption } from '../deploy/command.ts';
+import { mustKeepFlag } from '../deploy/flags.ts';
 import { type DeployParts, runSteps } from '../deploy/run.ts';
 import { describeStep, stackIn } from '../deploy/steps.ts';
 import { mustBeCopied } from '../deploy/switch.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, type SetExit } from '../io.ts';
 import { lockedRegions } from '../keys/lock.ts';
+import { isThere } from '../registry/lost.ts';
 import { stageArguments } from '../target.ts';
 import { RECORD_COMMAND } from './other-tables.ts';
-import { addSteps, flagSteps, removeSteps } from './steps.ts';
+import { addSteps, goneSteps, removeSteps } from './steps.ts';
 
 const NOTE = `note: record it with ${RECORD_COMMAND}, and commit countersign.lock.json\n`;
 
@@ -50,12 +53,20 @@ export function regionCommand(io: Io, setExit: SetExit, parts = DEPLOY_PARTS): C
             after: NOTE,
             async work(deploy) {
               if (verb === 'remove' && (await isGone(io, plan, name, deploy))) {
-                const outcome = await runSteps(flagSteps(plan, name), watching, deploy);
+                const outcome = await runSteps(goneSteps(plan, name), watching, deploy);
                 return { ...outcome, notes: [`${name} has no stack any more: it is removed`] };
               }
               if (verb === 'remove') await mustBeOut(plan, name, deploy);
-              await mustKeepFlag(verb, plan, name, deploy);
-              const stacks = steps.flatMap((step) => (step.kind === 'deploy' ? [step.stack] : []));
+              const names = plan.regions.map((each) => each.name);
+              const before = verb === 'remove' ? [...names, name] : names.filter((each) => each !== name);
+              const changed = steps.flatMap((step) => ('stack' in step ? [step] : []));
+              await mustKeepFlag(
+                plan,
+                before,
+                changed.map(({ stack }) => stack),
+                deploy,
+              );
+              const stacks = changed.flatMap(({ kind, stack }) => (kind === 'deploy' ? [stack] : []));
               await mustBeCopied(plan, stacks, [], deploy);
               return runSteps(steps, watching, deploy);
             },
@@ -83,26 +94,31 @@ Example:
 }
 
 /**
- * The base stack goes last. A run that ended just after it left nothing to do but the flag and the record,
- * which still names the Region.
+ * A run that ended just after the last stack and the replicas went left nothing to do but the endpoints, the
+ * flag and the record, which still names the Region. A Region with its own key and topic has no base stack:
+ * its replicas may be all that is left of it.
  *
  * @throws CliError where the record does not name it, so that a mistyped name never counts as removed
  */
-async function isGone(
-  { cwd }: Io,
-  { stage }: DeployPlan,
-  region: string,
-  parts: DeployParts,
-): Promise<boolean> {
+async function isGone({ cwd }: Io, plan: DeployPlan, region: string, parts: DeployParts): Promise<boolean> {
+  const { stage } = plan;
   const stacks = (['region', 'base'] as const).map((part) => stackIn(stage, part, region));
   const exist = await Promise.all(stacks.map((each) => parts.exists(each)));
-  if (exist.includes(true)) return false;
+  if (exist.includes(true) || (await hasReplica(plan, region, parts))) return false;
   if (lockedRegions(cwd, stage).includes(region)) return true;
   throw new CliError(
     EXIT.failed,
     `stage ${stage} has no stack in ${region}: it is removed already, or the name is mistyped; nothing was done`,
   );
 }
+
+/** @returns whether the Region has a replica of the tables in use */
+const hasReplica = async (
+  { stage, homeRegion, tableGeneration }: DeployPlan,
+  region: string,
+  parts: DeployParts,
+): Promise<boolean> =>
+  (await parts.replicasOf(homeRegion, tableName(stage, 'registry', tableGeneration))).includes(region);
 
 /**
  * Its clients must be elsewhere: the nonces that it issued end with it. Its health alone does not show that:
@@ -115,6 +131,7 @@ async function mustBeOut(plan: DeployPlan, region: string, parts: DeployParts): 
   const keeper = keeperOf(region, [...regions.map(({ name }) => name), region])!;
   const isFlagged = await parts.isEvacuated(region, keeper);
   if (isFlagged && (await parts.health(stack)).is !== 'healthy') return;
+  if (await isLeftBehind(plan, region, parts)) return;
   throw new CliError(
     EXIT.failed,
     `${isFlagged ? `${region} serves` : `${region} is not evacuated (${keeper} keeps no flag of it)`}: evacuate it first ` +
@@ -123,37 +140,15 @@ async function mustBeOut(plan: DeployPlan, region: string, parts: DeployParts): 
 }
 
 /**
- * The change gives the evacuation flag of one other Region a new keeper. If that Region is evacuated, the new
- * keeper must have the flag before DNS reads its alarm: without data the Region could come back.
+ * After a switch to other tables the Regions that stay know neither the Region nor its flag. What it would
+ * register reaches none of them, so it must have stopped, or give no answer.
  */
-async function mustKeepFlag(
-  verb: 'add' | 'remove',
-  plan: DeployPlan,
-  region: string,
-  parts: DeployParts,
-): Promise<void> {
-  const { stage, regions } = plan;
-  const others = regions.flatMap(({ name }) => (name === region ? [] : [name]));
-  const all = [...others, region];
-  const args = stageArguments(plan);
-  const [before, after] = verb === 'add' ? [others, all] : [all, others];
-  for (const other of others) {
-    const [from, to] = [keeperOf(other, before), keeperOf(other, after)];
-    const isInAlarm = async (keeper: string | undefined) =>
-      keeper !== undefined &&
-      (await parts.alarms(stackIn(stage, 'region', keeper))).includes(evacuationAlarmName(stage, other));
-    // The old keeper's alarm has no data while its schedule is silent, so the flag decides. Where its table
-    // is lost, or gone with its stack, the alarm and the Region's own copy are what is left.
-    const isOut = (keeper: string) =>
-      parts
-        .isEvacuated(other, keeper)
-        .catch(async () => (await isInAlarm(keeper)) || (await parts.isEvacuated(other, other)));
-    if (from === undefined || from === to || (await isInAlarm(to)) || !(await isOut(from))) continue;
-    const remedy =
-      verb === 'remove' && to !== undefined
-        ? `Run countersign deploy --stage ${stage} --region ${others.join(',')}, then countersign evacuate ${other}${args}, and this again`
-        : `Return it first (countersign return ${other}${args}), and run this again`;
-    const where = to === undefined ? `end with ${from}` : `go from ${from} to ${to}`;
-    throw new CliError(EXIT.failed, `${other} is evacuated, and its flag would ${where}. ${remedy}`);
-  }
+async function isLeftBehind(plan: DeployPlan, region: string, parts: DeployParts): Promise<boolean> {
+  if (await hasReplica(plan, region, parts)) return false;
+  for (const { name } of plan.regions) if ((await parts.tables(name)).regions.includes(region)) return false;
+  const own = await parts.tables(region).catch((error: unknown) => {
+    if (error instanceof CliError && error.exitCode !== EXIT.interrupted && !isThere(error)) return undefined;
+    throw error;
+  });
+  return own === undefined || own.stopped_at !== null;
 }

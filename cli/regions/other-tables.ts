@@ -25,7 +25,10 @@ export function tablesSteps(plan: DeployPlan): TablesStep[] {
       when: 'while users still register, to see how long it takes',
       commands: [`npx countersign registry copy --to-generation ${next} --while-writing${args}`],
     },
-    { commands: [`npx countersign registry stop-writes${args}`] },
+    {
+      when: 'evacuate each Region that will not serve any more (countersign evacuate REGION), then stop the writes in every one',
+      commands: [`npx countersign registry stop-writes${args}`],
+    },
     {
       when: 'as often as needed until it ends with complete and equal',
       commands: [`npx countersign registry copy --to-generation ${next}${args}`],

@@ -50,19 +50,21 @@ export function addSteps(plan: DeployPlan, region: string): DeployStep[] {
   ];
 }
 
-/** @returns the step for the Region that keeps the flag of a Region that is gone, if there is one */
-function keeperSteps(
-  kind: 'clear-flag' | 'move-endpoints',
-  { regions }: DeployPlan,
-  region: string,
-): DeployStep[] {
-  const keeper = keeperOf(region, [...regions.map(({ name }) => name), region]);
-  return keeper === undefined ? [] : [{ kind, region, keeper }];
-}
+/** The endpoints that it holds go to the keeper of its flag. */
+const endpointSteps = (keepers: readonly string[], region: string): DeployStep[] => {
+  const keeper = keeperOf(region, [...keepers, region]);
+  return keeper === undefined ? [] : [{ kind: 'move-endpoints', region, keeper }];
+};
 
-/** @returns the step that removes the Region's flag, if another Region keeps it */
-export const flagSteps = (plan: DeployPlan, region: string): DeployStep[] =>
-  keeperSteps('clear-flag', plan, region);
+/** A Region that left by other tables has its flag with its keeper of before, so none keeps one. */
+const flagSteps = (keepers: readonly string[], region: string): DeployStep[] =>
+  keepers.map((keeper) => ({ kind: 'clear-flag', region, keeper }));
+
+/** @returns the steps for what a Region that is gone leaves in the others */
+export function goneSteps({ regions }: DeployPlan, region: string): DeployStep[] {
+  const stay = regions.map(({ name }) => name);
+  return [...endpointSteps(stay, region), ...flagSteps(stay, region)];
+}
 
 /**
  * First the other Regions take over the flag that it keeps, and DNS stops leading to it. Then its stack and
@@ -90,6 +92,7 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
       `${region} has tables of generation ${plan.otherTables.generation}: remove tables.other from the config ` +
         '(docs/upgrade.md, "Other tables"), deploy, and run this again',
     );
+  const stay = plan.regions.map(({ name }) => name);
   const gone = (part: 'region' | 'base'): DeployStep => ({
     kind: 'delete',
     stack: stackIn(plan.stage, part, region),
@@ -103,9 +106,9 @@ export function removeSteps(plan: DeployPlan, region: string): DeployStep[] {
     ...deploy(ofPart(plan, 'home')),
     // An evacuation may have failed to, and an operator may have made one there since. Without the Region's
     // functions and replica no other can come.
-    ...keeperSteps('move-endpoints', plan, region),
+    ...endpointSteps(stay, region),
     gone('base'),
     // Last: an interrupted run finds the flag, and goes on.
-    ...flagSteps(plan, region),
+    ...flagSteps(stay, region),
   ];
 }

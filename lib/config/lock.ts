@@ -72,7 +72,7 @@ export function checkLock(config: Config, { file, write }: LockOptions): void {
         ...homeChange(before, now, file),
         ...generationChanges(before, now, { file, write }),
         ...keyChanges(before, config, { file, write }),
-        ...ledgerChanges(before, config, file),
+        ...ledgerChanges(before, config, { file, write }),
         ...enrolmentChanges(before, now, { file, write }),
       ]
     : [
@@ -169,22 +169,33 @@ function keyChanges(
   });
 }
 
-/** A ledger that lost what it held, or was left for another, is never used again. */
+/**
+ * A ledger that lost what it held, or was left for another, is never used again. So the file has each
+ * generation before it is deployed: nothing else remembers it when the config goes back.
+ */
 function ledgerChanges(
   { ledgers = {}, ...before }: LockedStage,
   { regions }: Config,
-  file: string,
+  { file, write }: LockOptions,
 ): ConfigFault[] {
   return regions.flatMap(({ name, ledgerGeneration: is }, i): ConfigFault[] => {
     const was = ledgers[name] ?? 0;
     // Until a switch of the tables is over, a Region of either generation has its stack.
     const serves = [...before.regions, ...(before.other?.regions ?? [])].includes(name);
-    if (serves ? is >= was : is > was) return [];
+    const fault = (message: string): ConfigFault[] => [
+      { path: ['regions', i, 'ledgerGeneration'], message, example: false },
+    ];
+    if (serves ? is >= was : is > was)
+      return write || was === 0 || is === was
+        ? []
+        : fault(
+            `changes on a live stage: ${file} has ${was}, got ${is}. Write it with \`${WRITE}\` and commit it before you deploy, ` +
+              'so that the stage never goes back to a ledger that it left',
+          );
     const why = serves
       ? `${file} has generation ${was} in use, and an earlier one lacks the nonces that were used since`
       : `${name} was removed from the stage, and its used nonces with it: in an empty ledger of that name they would be good again`;
-    const message = `must be ${serves ? was : was + 1} or more, got ${is}: ${why}`;
-    return [{ path: ['regions', i, 'ledgerGeneration'], message, example: false }];
+    return fault(`must be ${serves ? was : was + 1} or more, got ${is}: ${why}`);
   });
 }
 

@@ -1,9 +1,12 @@
 /** `countersign deploy` and `destroy`: the order, the reasons to stop, and the report about the rest. */
 
 import { readFileSync } from 'node:fs';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { BadAnswer } from '../../cli/admin.ts';
+import { AwsRefusal } from '../../cli/aws-error.ts';
 import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import { type DeployCommandParts, deployCommand, destroyCommand } from '../../cli/deploy/command.ts';
 import { type DeployParts, deployStacks, type RegionHealth, runSteps } from '../../cli/deploy/run.ts';
@@ -14,6 +17,7 @@ import { otherTables, tablesSteps } from '../../cli/regions/other-tables.ts';
 import { addSteps, removeSteps } from '../../cli/regions/steps.ts';
 import type { CopyMark } from '../../cli/registry/mark.ts';
 import { createEvacuations } from '../../lambda/adapters/evacuations.ts';
+import { createWriteStop } from '../../lambda/adapters/write-stop.ts';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan.ts';
 import { LOCK_FILE } from '../../lambda/contract/lock-file.ts';
@@ -105,6 +109,10 @@ class Account implements DeployParts {
   flags: Record<string, readonly string[]> = {};
   /** By Region, the generation in use, and since when writes are stopped. */
   inUse: Record<string, readonly [generation: number, stopped_at: string | null]> = {};
+  /** The Regions that each Region knows; those in `inUse` by default. */
+  knows?: readonly string[];
+  /** A Region that knows one more, after its deployment. */
+  told?: readonly [region: string, of: string];
   /** By registry, the mark of its copy. */
   marks: Record<string, CopyMark> = {};
   onDeploy: (stack: PlannedStack) => void = () => {};
@@ -157,14 +165,19 @@ class Account implements DeployParts {
   replicas: readonly string[] = [B];
   replicasOf = async (region: string, table: string) =>
     region === A && table === 'countersign-live-registry-1' ? this.replicas : [];
+  /** Regions whose functions fail. */
+  broken: readonly string[] = [];
+  registryIn = async (region: string) =>
+    this.inUse[region] && tableName('live', 'registry', this.inUse[region][0]);
   async tables(region: string): Promise<ShownTables> {
     const found = this.inUse[region];
-    if (!found) throw new CliError(EXIT.unreachable, `${region}: no answer`);
+    if (!found || this.broken.includes(region)) throw new CliError(EXIT.unreachable, `${region}: no answer`);
     const [generation, stopped_at] = found;
     const [registry, clients] = (['registry', 'clients'] as const).map((kind) =>
       tableName('live', kind, generation),
     ) as [string, string];
-    const regions = Object.keys(this.inUse);
+    const all = this.knows ?? Object.keys(this.inUse);
+    const regions = this.told?.[0] === region ? [...all, this.told[1]] : all;
     return {
       registry,
       clients,
@@ -433,6 +446,7 @@ describe('a change of the Regions', () => {
       `home-${A}`,
       `move of the endpoints of callbacks from ${C} to ${B}`,
       `deletion of countersign-live-base-${C}`,
+      `removal of the flag of ${C} in ${A}`,
       `removal of the flag of ${C} in ${B}`,
     ]);
   });
@@ -575,6 +589,52 @@ describe('the flag in the table of the keeper', () => {
     await flags.evacuate(B, 3);
     for (const _ of ['first', 'again']) await parts().clearFlag(B, A);
     expect([await parts().isEvacuated(B, A), await flags.read(B)]).toEqual([false, undefined]);
+  });
+
+  it('the tables in use and the write stop are known where the function fails', async () => {
+    const variables = {
+      COUNTERSIGN_REGISTRY_TABLE: 'registry-2',
+      COUNTERSIGN_CLIENTS_TABLE: 'clients-2',
+      COUNTERSIGN_CONSISTENCY: 'strong',
+      COUNTERSIGN_REGIONS: JSON.stringify([{ name: A }, { name: B }]),
+    };
+    let isThere = true;
+    const lambda = createServer((request, response) => {
+      request.resume();
+      if (!isThere)
+        return void response.writeHead(404, { 'x-amzn-errortype': 'ResourceNotFoundException' }).end('{}');
+      if (request.url!.endsWith('/configuration'))
+        return void response.end(JSON.stringify({ Environment: { Variables: variables } }));
+      response.writeHead(200, { 'x-amz-function-error': 'Unhandled' }).end('{}');
+    });
+    await new Promise<void>((done) => lambda.listen(0, '127.0.0.1', done));
+    const url = `http://127.0.0.1:${(lambda.address() as AddressInfo).port}`;
+    const proxied = createServer((request, response) => {
+      const to = request.url === '/' ? dynalite.endpoint : url;
+      request.pipe(
+        httpRequest(to + request.url, { method: request.method, headers: request.headers }, (answer) => {
+          response.writeHead(answer.statusCode!, answer.headers);
+          answer.pipe(response);
+        }),
+      );
+    });
+    await new Promise<void>((done) => proxied.listen(0, '127.0.0.1', done));
+    const aws = parts(`http://127.0.0.1:${(proxied.address() as AddressInfo).port}`);
+    const tables = { registry: 'registry-2', clients: 'clients-2', consistency: 'strong', regions: [A, B] };
+    const client = dynamodb(dynalite.endpoint);
+    const stop = createWriteStop(client, tableName(STAGE, 'limits'));
+    expect(await aws.registryIn(A)).toBe('registry-2');
+    expect(await aws.tables(A)).toEqual({ ...tables, stopped_at: null, stopped_ms: null });
+    await stop.stop(1_000);
+    expect(await aws.tables(A)).toMatchObject({ ...tables, stopped_at: '1970-01-01T00:00:01.000Z' });
+    await stop.resume();
+    isThere = false;
+    expect(await aws.registryIn(A)).toBeUndefined();
+    await expect(aws.tables(A)).rejects.toThrow(`countersign-${STAGE}-admin-read in ${A}`);
+    for (const server of [lambda, proxied]) {
+      server.close();
+      server.closeAllConnections();
+    }
   });
 
   it('the replicas of a table are all its other Regions, and none of a table that is not there', async () => {
@@ -841,6 +901,35 @@ describe('the commands', () => {
       ]);
   });
 
+  it.each<[string, Account['inUse'], DeployPlan, string[], string | undefined]>([
+    [
+      'that uses the tables already',
+      { [A]: [2, null], [B]: [2, null] },
+      to(2, 1),
+      ['--region', B],
+      undefined,
+    ],
+    ['that uses them, with the others', { [A]: [2, null], [B]: [2, null] }, to(2, 1), [], undefined],
+    ['that has changed already, half way', { [A]: [1, 't1'], [B]: [2, 't2'] }, to(2, 1), [], undefined],
+    [
+      'that would change',
+      { [A]: [1, 't1'], [B]: [1, 't2'] },
+      to(2, 1),
+      [],
+      `${B}: no answer; nothing was done`,
+    ],
+  ])('a fix reaches a Region whose functions fail, %s', async (_, inUse, plan, more, why) => {
+    const account = Object.assign(new Account(), {
+      inUse,
+      broken: [B],
+      marks: { [NEW]: { from: OLD, stops, without: {} } },
+    });
+    for (const region of [A, B]) account.existing.add(`countersign-live-region-${region}`);
+    const { failed } = await ran(deployCommand, ['--yes', '--watch', '0s', ...more], account, plan);
+    if (why === undefined) expect(failed).toBeUndefined();
+    else expect([failed?.message, account.deployed]).toEqual([why, []]);
+  });
+
   it('a new Region does not begin with tables that the others do not use', async () => {
     const account = Object.assign(new Account(), { inUse: { [A]: [1, null] } });
     account.existing.add(`countersign-live-region-${A}`);
@@ -898,6 +987,9 @@ describe('the commands', () => {
     const args = ['remove', B, '--yes', '--watch', '1s'];
     account.answers[B] = OUT;
     account.held = ['ep_1', 'ep_2'];
+    account.onDeploy = ({ part }) => {
+      if (part === 'home') account.replicas = [];
+    };
     const mistyped = await ran(regionCommand, ['remove', 'eu-cenral-1', '--yes'], account, one);
     expect(mistyped.failed).toMatchObject({
       message: expect.stringContaining('no stack in eu-cenral-1'),
@@ -922,17 +1014,153 @@ describe('the commands', () => {
     const before = account.log.length;
     directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A, B] } }));
     const again = await ran(regionCommand, args, account, one);
-    expect(account.log.slice(before)).toEqual([`clear ${B} ${A}`]);
+    expect(account.log.slice(before)).toEqual([`move ${B} ${A}`, `clear ${B} ${A}`]);
     expect([again.failed, again.code, again.stdout]).toEqual([
       undefined,
       0,
-      `done: removal of the flag of ${B} in ${A}\nnote: ${B} has no stack any more: it is removed\n`,
+      `done: move of the endpoints of callbacks from ${B} to ${A}, removal of the flag of ${B} in ${A}\n` +
+        `note: ${B} has no stack any more: it is removed\n`,
     ]);
     expect(again.stderr).toContain('countersign:lock=write');
     directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A] } }));
     const recorded = await ran(regionCommand, args, account, one);
     expect(recorded.failed?.message).toContain(`no stack in ${B}`);
-    expect(account.log).toHaveLength(before + 1);
+    expect(account.log).toHaveLength(before + 2);
+  });
+
+  it('region remove of a Region without a base stack, stopped at any step and run again, ends as one run does', async () => {
+    const args = ['remove', B, '--yes', '--watch', '0s'];
+    const steps = removeSteps(one, B);
+    // Also where the record was written too early.
+    for (const regions of [[A, B], [A]])
+      for (const [at] of steps.entries()) {
+        directory.write(LOCK_FILE, JSON.stringify({ live: { regions } }));
+        const account = new Account();
+        account.existing = new Set([...names(one.stacks), `countersign-live-region-${B}`]);
+        Object.assign(account, { flags: { [A]: [B] }, held: ['ep_1'], answers: { [A]: HEALTHY, [B]: OUT } });
+        const moved: string[] = [];
+        let step = 0;
+        const broken: DeployParts = Object.assign(Object.create(account), {
+          ...Object.fromEntries(
+            (['deploy', 'remove', 'unprotect', 'moveEndpoints', 'clearFlag'] as const).map((each) => [
+              each,
+              async (...given: [never, never]) => {
+                if (step++ === at) throw new CliError(EXIT.interrupted, 'interrupted');
+                if (each === 'moveEndpoints') moved.push(B);
+                if (each === 'deploy' && (given[0] as PlannedStack).part === 'home') account.replicas = [];
+                return account[each](...given);
+              },
+            ]),
+          ),
+        });
+        const first = await ran(regionCommand, args, broken as Account, one);
+        expect([first.failed, first.code]).toEqual([undefined, EXIT.interrupted]);
+        const again = await ran(regionCommand, args, broken as Account, one);
+        // Once its stacks and replicas are gone, only the record tells the Region from a mistyped name.
+        const isRecorded =
+          at > steps.findIndex(({ kind }) => kind === 'unprotect') + 1 && regions.length === 1;
+        if (isRecorded) expect(again.failed?.message).toContain(`no stack in ${B}`);
+        else expect([again.failed, again.code]).toEqual([undefined, 0]);
+        expect([account.replicas, account.existing.has(`countersign-live-region-${B}`)]).toEqual([[], false]);
+        if (!isRecorded) expect([account.flags[A], moved.length > 0]).toEqual([[], true]);
+      }
+  });
+
+  it.each<[string, Partial<Account>, string | undefined]>([
+    ['its writes are stopped', { inUse: { [A]: [2, null], [B]: [1, 't1'] } }, undefined],
+    ['it gives no answer', { inUse: { [A]: [2, null] } }, undefined],
+    ['it passes, stopped and evacuated', { flags: { [A]: [B] }, inUse: { [B]: [1, 't1'] } }, undefined],
+    ['it registers', { inUse: { [A]: [2, null], [B]: [1, null] } }, 'is not evacuated'],
+    ['it registers, whatever its flag', { flags: { [A]: [B] }, inUse: { [B]: [1, null] } }, 'serves'],
+    ['the others know it still', { knows: [A, B], inUse: { [B]: [1, 't1'] } }, 'is not evacuated'],
+    ['its tables are those in use', { replicas: [B], inUse: { [B]: [1, 't1'] } }, 'is not evacuated'],
+    ['one that stays does not answer', { inUse: { [A]: undefined!, [B]: [1, 't1'] } }, `${A}: no answer`],
+  ])('region remove of a Region that left by other tables: %s', async (_, state, why) => {
+    const account = new Account();
+    account.existing.add(`countersign-live-region-${B}`);
+    Object.assign(account, { flags: { [A]: [] }, replicas: [], knows: [A], ...state });
+    account.inUse = { [A]: [2, null], ...state.inUse };
+    const plan = { ...one, tableGeneration: 2 };
+    account.replicasOf = async (_region, table) =>
+      table === tableName('live', 'registry', 2) ? account.replicas : [B];
+    const { failed, code } = await ran(regionCommand, ['remove', B, '--yes', '--watch', '0s'], account, plan);
+    if (why === undefined) expect([failed, code]).toEqual([undefined, 0]);
+    else expect([failed?.message, account.deployed]).toEqual([expect.stringContaining(why), []]);
+  });
+
+  it('region remove refuses a Region that left and does not let its tables be seen: it may register', async () => {
+    const account = Object.assign(new Account(), { flags: { [A]: [] }, replicas: [], knows: [A] });
+    account.existing.add(`countersign-live-region-${B}`);
+    account.tables = async (region) => {
+      if (region === B) throw new AwsRefusal(EXIT.failed, `${B}: AccessDenied`, false);
+      return Account.prototype.tables.call(Object.assign(account, { inUse: { [A]: [1, null] } }), region);
+    };
+    const { failed } = await ran(regionCommand, ['remove', B, '--yes', '--watch', '0s'], account, one);
+    expect([failed?.message, account.deployed]).toEqual([`${B}: AccessDenied`, []]);
+  });
+
+  describe('deploy with other Regions', () => {
+    const C = 'eu-north-1';
+    const three = {
+      ...PLAN,
+      regions: [A, B, C].map((name) => ({ name, ledgerGeneration: 1 })),
+      stacks: [...PLAN.stacks, stack('region', C)],
+    };
+    const moves = `${B} is evacuated, and its flag would go from ${A} to ${C}`;
+    it.each<[string, Partial<Account>, string[], string | undefined]>([
+      ['from what a Region says', { knows: [A, B], inUse: { [A]: [1, null] } }, [], moves],
+      [
+        'while the evacuated one is lost',
+        { knows: [A, B], inUse: { [A]: [1, null] } },
+        ['--without', B],
+        moves,
+      ],
+      ['from the record, where none answers', {}, [], moves],
+      [
+        'half way',
+        { knows: [A, B], told: [A, C], inUse: { [A]: [1, null], [B]: [1, null] } },
+        ['--region', A],
+        moves,
+      ],
+      ['in the new Region alone, which moves no flag yet', {}, ['--region', C], undefined],
+      ['that it has already', { knows: [A, B, C], inUse: { [A]: [1, null] } }, [], undefined],
+      [
+        'with the flag there',
+        { firing: { [A]: [], [B]: [], [C]: [`countersign-live-evacuated-${B}`] } },
+        [],
+        undefined,
+      ],
+      ['with no flag', { flags: { [A]: [] } }, [], undefined],
+    ])('moves no flag of an evacuated Region: %s', async (_, state, more, why) => {
+      directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A, B] } }));
+      const account = Object.assign(new Account(), {
+        flags: { [A]: [B] },
+        firing: { [A]: [], [B]: [], [C]: [] },
+        answers: { [A]: HEALTHY, [B]: OUT, [C]: HEALTHY },
+        ...state,
+      });
+      const args = ['--yes', '--watch', '0s', ...more];
+      const { failed, code } = await ran(deployCommand, args, account, three);
+      if (why === undefined) expect([failed, code]).toEqual([undefined, 0]);
+      else expect([failed?.message, account.deployed]).toEqual([expect.stringContaining(why), []]);
+    });
+
+    it('goes by the own flag of a Region whose keeper is lost', async () => {
+      directory.write(LOCK_FILE, JSON.stringify({ live: { regions: [A, B, C] } }));
+      const account = Object.assign(new Account(), { flags: { [A]: [A] }, replicas: [] });
+      account.alarms = async ({ region }) => {
+        if (region === B) throw new CliError(EXIT.unreachable, `${B}: no answer`);
+        return [];
+      };
+      const two = { ...three, regions: [three.regions[0]!, three.regions[2]!] };
+      const refused = await ran(deployCommand, ['--yes', '--watch', '0s', '--without', B], account, two);
+      expect(refused.failed?.message).toContain(
+        `${A} is evacuated, and its flag would go from ${B} to ${C}. Run countersign deploy --stage live --region ${A},${C}, then countersign evacuate ${A}`,
+      );
+      account.flags = { [A]: [] };
+      const args = ['--yes', '--watch', '0s', '--without', B];
+      expect((await ran(deployCommand, args, account, two)).failed).toBeUndefined();
+    });
   });
 
   it.each(['add', 'remove'] as const)(

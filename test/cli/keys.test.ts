@@ -115,7 +115,9 @@ describe('on the local platform', () => {
     expect(root.code).toBe(0);
     // Their keys are void from now on. The list shows that, and nobody is left to lose a key.
     expect((await directory.run(['clients', 'show', 'dev'])).stdout).toMatch(/^1 +HS256 .* revoked$/m);
-    expect((await directory.run(['clients', 'list'])).stdout).toMatch(/^dev +strict .* all are revoked$/m);
+    expect((await directory.run(['clients', 'list'])).stdout).toMatch(
+      /^dev +operator +strict .* all are revoked$/m,
+    );
     const refused = await directory.run(['clients', 'rotate-key', 'dev']);
     expect([refused.code, refused.stderr]).toEqual([1, expect.stringContaining('was revoked moments ago')]);
     const again = await keys('revoke', 'client-root', '--yes');

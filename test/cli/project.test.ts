@@ -145,6 +145,8 @@ it.each<[string, number, (interrupt: () => void, terminate: () => void) => void]
   await expect.poll(() => isAlive(Number(pid))).toBe(false);
 });
 
+const STACK =
+  '<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>x</StackName><StackStatus>CREATE_COMPLETE</StackStatus></member></Stacks></DescribeStacksResult></DescribeStacksResponse>';
 const NO_STACK =
   '<ErrorResponse><Error><Code>ValidationError</Code><Message>Stack with id x does not exist</Message></Error></ErrorResponse>';
 
@@ -161,7 +163,12 @@ it('`cdk` ends with the command, which says that AWS goes on', async () => {
     alarms: {},
   } as unknown as DeployPlan;
   const ending = new AbortController();
-  const aws = () => ({ region: 'eu-west-1', credentials: { accessKeyId: 'test', secretAccessKey: 'test' } });
+  const account = await startServer(0, new Set());
+  account.serve(async (_, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/xml' }).end(STACK);
+  });
+  const credentials = { accessKeyId: 'test', secretAccessKey: 'test' };
+  const aws = () => ({ region: 'eu-west-1', endpoint: account.url, credentials });
   const stack = { name: 'countersign-dev-region-eu-west-1', region: 'eu-west-1', part: 'region' } as const;
   const ended = awsParts(io, { plan, assembly: cwd, aws, signal: ending.signal }).destroy(stack);
   await expect
@@ -171,6 +178,7 @@ it('`cdk` ends with the command, which says that AWS goes on', async () => {
   await expect(ended).rejects.toMatchObject({ exitCode: 130, message: expect.stringContaining('was ended') });
   const pid = Number(readFileSync(join(cwd, 'pid'), 'utf8'));
   await expect.poll(() => isAlive(pid)).toBe(false);
+  await account.stop();
 });
 
 it('each line that `cdk deploy` prints is a line', async () => {

@@ -238,6 +238,7 @@ it('the whole way: a strong stage loses a Region for good, and goes on with anot
   const second = planOf(switched, lockFile);
   const parts = {
     exists: async ({ region }) => region !== THIRD,
+    registryIn: async (region) => at.shown[region]?.registry,
     tables: async (region) => {
       if (at.answers[region]) throw at.answers[region]!();
       return at.shown[region]!;

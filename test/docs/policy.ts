@@ -13,19 +13,25 @@ const iam = readFileSync(new URL('../../docs/iam.md', import.meta.url), 'utf8');
 export const policyUnder = (heading: string): Policy =>
   JSON.parse(new RegExp(`### ${heading}[\\s\\S]*?\`\`\`json\n([\\s\\S]*?)\`\`\``).exec(iam)![1]!);
 
-/** @param resource a table, or what follows `table/` in an ARN */
+/** @param resource a table, what follows `table/` in its ARN, or another thing's whole ARN */
 export async function allows(
   policies: readonly Policy[],
   action: string,
   resource: string,
+  contextVariables: Record<string, string | string[]> = {},
 ): Promise<boolean> {
   const simulated = await runSimulation(
     {
       request: {
         principal: `arn:aws:iam::${ACCOUNT}:user/operator`,
         action,
-        resource: { resource: `arn:aws:dynamodb:eu-west-1:${ACCOUNT}:table/${resource}`, accountId: ACCOUNT },
-        contextVariables: {},
+        resource: {
+          resource: resource.startsWith('arn:')
+            ? resource
+            : `arn:aws:dynamodb:eu-west-1:${ACCOUNT}:table/${resource}`,
+          accountId: ACCOUNT,
+        },
+        contextVariables,
       },
       identityPolicies: policies.map((policy, i) => ({ name: String(i), policy })),
       serviceControlPolicies: [],

@@ -1,7 +1,9 @@
 /** The permissions in docs/iam.md for who restores tables allow each call that the runbook names for it. */
 import { expect, it } from 'vitest';
+import { evacuatedKey } from '../../lambda/contract/limits.ts';
+import { COPIED_KEY } from '../../lambda/contract/names.ts';
 import { documents } from './blocks.ts';
-import { allows, policyUnder } from './policy.ts';
+import { allows, type Policy, policyUnder } from './policy.ts';
 
 const own = policyUnder('Who restores tables');
 const policies = [own, policyUnder('Who copies tables')];
@@ -58,4 +60,25 @@ it('the tables in use cannot be written, changed or deleted with it, nor those o
       const others = `countersign-test-registry-1${action.endsWith('FromBackup') ? BACKUP : ''}`;
       expect([action, await allows([own], action, others)]).toEqual([action, false]);
     }
+});
+
+it('who deploys may read flags, marks and the tables in use, and nothing else', async () => {
+  const deploy = policyUnder('Who deploys other Regions or tables');
+  const may = (action: string, resource: string, context = {}) => allows([deploy], action, resource, context);
+  const get = 'dynamodb:GetItem';
+  const key = (of: string) => ({ 'dynamodb:LeadingKeys': [of] });
+  expect(await may(get, 'countersign-prod-limits-1', key(evacuatedKey('eu-west-1')))).toBe(true);
+  for (const registry of ['countersign-prod-registry-1', 'countersign-prod-registry-2']) {
+    expect(await may(get, registry, key(COPIED_KEY))).toBe(true);
+    expect(await may(get, registry, key('0f8fad5b-d9cb-469f-a165-70867728950e'))).toBe(false);
+  }
+  expect(await may(get, 'countersign-prod-clients-1', key(COPIED_KEY))).toBe(false);
+  const admin = (name: string) => `arn:aws:lambda:eu-west-1:123456789012:function:countersign-prod-${name}`;
+  for (const action of ['lambda:InvokeFunction', 'lambda:GetFunctionConfiguration'])
+    expect(await may(action, admin('admin-read'))).toBe(true);
+  expect(await may('lambda:InvokeFunction', admin('admin-write'))).toBe(false);
+  // The registry lies under the customer key, which a reader of its mark needs as well.
+  const decrypts = ({ Statement }: Policy) => Statement.filter(({ Action }) => Action === 'kms:Decrypt');
+  expect(decrypts(deploy)).toEqual(decrypts(policies[1]!));
+  expect(decrypts(deploy)).toHaveLength(1);
 });

@@ -145,7 +145,16 @@ it('a Region that is added again, or changes its ledger, never uses one that lac
     ...EVENTUAL,
     regions: [west, { ...central, ledgerGeneration }],
   });
+  const unrecorded = (was: number, is: number) => [
+    `regions[1].ledgerGeneration: changes on a live stage: LOCK has ${was}, got ${is}. Write it with ` +
+      '`npx cdk synth -c countersign:lock=write` and commit it before you deploy, so that the stage never goes back to a ' +
+      'ledger that it left',
+  ];
+  write(withLedger(1));
+  // Deployed without the record, it could go back to an empty ledger of the earlier name.
+  expect(refused(withLedger(2))).toEqual(unrecorded(1, 2));
   write(withLedger(2));
+  expect(refused(withLedger(2))).toEqual([]);
   expect(refused(withLedger(1), { write: true })).toEqual([
     'regions[1].ledgerGeneration: must be 2 or more, got 1: LOCK has generation 2 in use, and an earlier one lacks the nonces ' +
       'that were used since',
@@ -157,7 +166,7 @@ it('a Region that is added again, or changes its ledger, never uses one that lac
       'regions[1].ledgerGeneration: must be 3 or more, got 2: eu-central-1 was removed from the stage, and its used nonces with ' +
         'it: in an empty ledger of that name they would be good again',
     ]);
-  expect(refused(withLedger(3))).toEqual([]);
+  expect(refused(withLedger(3))).toEqual(unrecorded(2, 3));
   write(withLedger(3));
   expect(refused(withLedger(3))).toEqual([]);
   expect(lock().live.ledgers).toEqual({ 'eu-west-1': 1, 'eu-central-1': 3 });

@@ -17,6 +17,27 @@ export const BENCH: readonly Mutant[] = [
     'true',
     'test/bench/store.test.ts',
   ),
+  mutant(
+    'bench-calls',
+    'bench/aws-calls.ts',
+    "TableName === EVENTS || isOfEndpoints ? 'events'",
+    "isOfEndpoints ? 'events'",
+    'test/bench/aws-calls.test.ts',
+  ),
+  mutant(
+    'bench-calls',
+    'bench/aws-calls.ts',
+    "TableName === EVENTS || isOfEndpoints ? 'events'",
+    "TableName === EVENTS ? 'events'",
+    'test/bench/aws-calls.test.ts',
+  ),
+  mutant(
+    'bench-calls',
+    'bench/aws-calls.ts',
+    'if (input.TableName === EVENTS) writtenMs',
+    'if (input.TableName === undefined) writtenMs',
+    'test/bench/aws-calls.test.ts',
+  ),
   mutant('bench-limits', 'bench/limits.ts', 'NONCES * cost.nonce', 'cost.nonce', 'test/bench/limits.test.ts'),
   mutant(
     'bench-page',

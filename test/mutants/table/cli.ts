@@ -2007,6 +2007,13 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'generations',
     'cli/deploy/switch.ts',
+    '(await parts.registryIn(stack.region)) !== wanted) return true',
+    '(await parts.tables(stack.region)).registry !== wanted) return true',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
     'if (now !== before)',
     'if (false)',
     'test/cli/registry-lost.test.ts',
@@ -2021,8 +2028,22 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'generations',
     'cli/deploy/switch.ts',
+    '(changes ? tablesOf(region, parts) : ifAnswered(parts.tables(region)))',
+    'tablesOf(region, parts)',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
     'const back = isBegun ? undefined : await left.whoIsBack();',
     'const back = undefined;',
+    'test/cli/deploy.test.ts',
+  ),
+  mutant(
+    'generations',
+    'cli/deploy/switch.ts',
+    '(changes ? tablesOf(region, parts) : ifAnswered(parts.tables(region)))',
+    'ifAnswered(parts.tables(region))',
     'test/cli/deploy.test.ts',
   ),
   mutant(
@@ -2035,9 +2056,9 @@ export const CLI: readonly Mutant[] = [
   mutant('generations', 'cli/deploy/run.ts', 'await watching.before?.();', '', 'test/cli/deploy.test.ts'),
   mutant(
     'generations',
-    'cli/deploy/switch.ts',
-    'if (!(await parts.exists(stack))) return true;',
-    'if (!(await parts.exists(stack))) continue;',
+    'cli/deploy/aws-parts.ts',
+    "      const atMs = Item && numberOf(Item, 'stopped_at');\n",
+    '      const atMs = Item && undefined;\n',
     'test/cli/deploy.test.ts',
   ),
   mutant(
@@ -2066,6 +2087,13 @@ export const CLI: readonly Mutant[] = [
     'lib/config/lock.ts',
     'serves ? is >= was : is > was',
     'serves ? is >= was : true',
+    'test/lib/config/lock.test.ts',
+  ),
+  mutant(
+    'region-change',
+    'lib/config/lock.ts',
+    'return write || was === 0 || is === was',
+    'return true',
     'test/lib/config/lock.test.ts',
   ),
   mutant(
@@ -2185,7 +2213,7 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'endpoints-have-holders',
     'cli/regions/steps.ts',
-    "    ...keeperSteps('move-endpoints', plan, region),\n",
+    '    ...endpointSteps(stay, region),\n',
     '',
     'test/cli/deploy.test.ts',
   ),
@@ -2458,11 +2486,36 @@ export const CLI: readonly Mutant[] = [
     [
       ['cli/deploy/command.ts', 'if (home) await mustHaveNoOther(plan, home, deploy);', ''],
       ['cli/deploy/command.ts', '.filter((region) => !known.has(region))', '.slice(0, 0)'],
-      ['cli/regions/steps.ts', '    ...flagSteps(plan, region),\n', ''],
+      ['cli/regions/steps.ts', '    ...flagSteps(stay, region),\n', ''],
       [
         'cli/regions/command.ts',
-        'await runSteps(flagSteps(plan, name), watching, deploy)',
+        'await runSteps(goneSteps(plan, name), watching, deploy)',
         'await runSteps([], watching, deploy)',
+      ],
+      [
+        'cli/regions/command.ts',
+        ' || (await hasReplica(plan, region, parts))) return false;',
+        ') return false;',
+      ],
+      ['cli/regions/steps.ts', 'return [...endpointSteps(stay, region), ...flag', 'return [...flag'],
+      ['cli/regions/steps.ts', '  keepers.map((keeper) => ({', '  keepers.slice(-1).map((keeper) => ({'],
+      ['cli/regions/command.ts', '  if (await isLeftBehind(plan, region, parts)) return;\n', ''],
+      ['cli/regions/command.ts', '  if (await hasReplica(plan, region, parts)) return false;\n', ''],
+      [
+        'cli/regions/command.ts',
+        '.regions.includes(region)) return false;',
+        '.regions.length === 0) return false;',
+      ],
+      ['cli/regions/command.ts', 'own === undefined || own.stopped_at !== null', 'true'],
+      ['cli/regions/command.ts', ' && !isThere(error)', ''],
+      ['cli/deploy/command.ts', '            await mustKeepFlag(plan, regions, stacks, deploy);\n', ''],
+      ['cli/deploy/flags.ts', ' || !ends(from)) continue;', ') continue;'],
+      ['cli/deploy/flags.ts', 'known.find(isOther) ?? known[0] ?? locked', 'known[0] ?? locked'],
+      ['cli/deploy/flags.ts', 'known.find(isOther) ?? known[0] ?? locked', 'locked'],
+      [
+        'cli/deploy/flags.ts',
+        'known.find(isOther) ?? known[0] ?? locked',
+        'known.find(isOther) ?? known[0] ?? []',
       ],
     ] as const
   ).map(([file, find, replace]) => mutant('region-change', file, find, replace, 'test/cli/deploy.test.ts')),
@@ -2497,27 +2550,27 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/regions/command.ts',
-    'await mustKeepFlag(verb, plan, name, deploy);',
-    '',
+    'await mustKeepFlag(',
+    'if (false as boolean) await mustKeepFlag(',
     'test/cli/deploy.test.ts',
   ),
   mutant(
     'region-change',
-    'cli/regions/command.ts',
+    'cli/deploy/flags.ts',
     '!(await isOut(from))',
     '!(await isInAlarm(from))',
     'test/cli/deploy.test.ts',
   ),
   mutant(
     'region-change',
-    'cli/regions/command.ts',
-    '.catch(async () => (await isInAlarm(keeper)) || (await parts.isEvacuated(other, other)))',
-    '',
+    'cli/deploy/flags.ts',
+    ' ??\n      ((await isInAlarm(keeper)) || (await parts.isEvacuated(other, other)));',
+    ' === true;',
     'test/cli/deploy.test.ts',
   ),
   mutant(
     'region-change',
-    'cli/regions/command.ts',
+    'cli/deploy/flags.ts',
     '(await isInAlarm(keeper)) || ',
     '',
     'test/cli/deploy.test.ts',
@@ -2525,8 +2578,8 @@ export const CLI: readonly Mutant[] = [
   mutant(
     'region-change',
     'cli/regions/command.ts',
-    'if (exist.includes(true)) return false;',
-    'if (exist !== undefined) return false;',
+    'if (exist.includes(true) || ',
+    'if (exist !== undefined || ',
     'test/cli/deploy.test.ts',
   ),
   mutant(
