@@ -53,7 +53,7 @@ export interface DeployParts {
   clearFlag(region: string, keeper: string): Promise<void>;
   /** @returns the other Regions with a replica of a table; none if there is no table. @throws CliError */
   replicasOf(region: string, table: string): Promise<readonly string[]>;
-  /** @returns the registry that the Region's functions are deployed with, if any. @throws CliError */
+  /** @returns the registry of the Region's functions, undefined where there are none. @throws CliError */
   registryIn(region: string): Promise<string | undefined>;
   /** @returns the tables that the Region's functions use. @throws CliError where nothing says it */
   tables(region: string): Promise<ShownTables>;
