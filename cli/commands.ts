@@ -50,7 +50,7 @@ export const commands = (io: Io, setExit: SetExit, run: RunCommand): readonly En
   },
   {
     term: 'revoke',
-    description: 'Take back a proof, a client, or a key of a client.',
+    description: 'Take back a proof, a token, a client, or a key of a client.',
     load: async () => (await import('./revoke/command.ts')).revokeCommand(io, setExit),
   },
   {

@@ -52,7 +52,7 @@ export const evacuateCommand = (io: Io, setExit: SetExit): Command =>
     .option('--even-if-last', 'also if no other Region is healthy: then no Region takes registrations')
     .option(
       '--since <time>',
-      'deliver callbacks again from then on: RFC 3339, or how long ago, e.g. 6h (default: 25 hours before each endpoint’s last event)',
+      'deliver callbacks again from then on: RFC 3339, or how long ago, e.g. 6h; without it, from 25 hours before each endpoint’s last event',
       parseSince,
     )
     .action(async (region: string, options: EvacuateOptions) => {

@@ -20,6 +20,7 @@ type OwnCode =
   | 'aborted'
   | 'client_closed'
   | 'connection_failed'
+  | 'enrolment_failed'
   | 'foreign_regions'
   | 'invalid_argument'
   | 'timeout'
@@ -33,6 +34,7 @@ const SCOPES: Readonly<Record<OwnCode | ProblemCode, FailureScope>> = {
   clock_skew: 'everyone',
   connection_failed: 'unreachable',
   cursor_gone: 'user',
+  enrolment_failed: 'everyone',
   foreign_regions: 'elsewhere',
   internal: 'faulty',
   invalid_argument: 'user',

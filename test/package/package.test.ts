@@ -166,6 +166,7 @@ it('the installed SDK receives callbacks, and loads the AWS SDK only for a store
   const manifest = JSON.parse(project.read('node_modules/@countersign/sdk/package.json'));
   expect(manifest.peerDependenciesMeta).toEqual({
     '@aws-sdk/client-dynamodb': { optional: true },
+    '@aws-sdk/client-sts': { optional: true },
     '@opentelemetry/api': { optional: true },
     ajv: { optional: true },
     'ajv-formats': { optional: true },
@@ -229,7 +230,7 @@ it('the installed SDK registers a user, and the installed command lists the clie
     mkdirSync(join(project.directory, '.countersign'));
     project.write('.countersign/local.json', JSON.stringify(platform.info));
     const command = 'node_modules/countersign/bin/countersign.js';
-    expect(await project.run([command, 'clients', 'list'])).toMatch(/^dev +strict +enabled/m);
+    expect(await project.run([command, 'clients', 'list'])).toMatch(/^dev +operator +strict +enabled/m);
   } finally {
     await platform.stop();
   }
