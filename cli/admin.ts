@@ -10,8 +10,9 @@ import {
 import { ROTATION_TIMEOUT_MS } from '../lambda/contract/keys.ts';
 import { functionName } from '../lambda/contract/names.ts';
 import { isJsonObject } from '../protocol/json.ts';
+import { NotBegun } from './aws-error.ts';
 import { awsLimits, callAws } from './aws-limits.ts';
-import { CliError, EXIT } from './io.ts';
+import { CliError, EXIT, type Io, interruptible } from './io.ts';
 import { asTyped } from './params.ts';
 import { quoted } from './printable.ts';
 import type { Target } from './target.ts';
@@ -33,6 +34,9 @@ export class Refused extends CliError {
     this.code = code;
   }
 }
+
+/** The call was answered, but not by a function that works: it failed, or something else answered. */
+export class BadAnswer extends CliError {}
 
 export interface CallOptions {
   /**
@@ -70,6 +74,12 @@ export const invokeAdmin = <A extends AdminAction>(
           next: 'jwk' in params ? undefined : AFTER_LOOK[action],
         }),
   });
+
+/** One call that changes something: Ctrl-C ends the wait for its answer. Otherwise like `invokeAdmin`. */
+export const change = <A extends AdminAction>(
+  io: Io,
+  ...call: [target: Target, region: string, action: A, params: AdminActions[A]['params']]
+): Promise<AdminActions[A]['result']> => interruptible(io, (signal) => invokeAdmin(...call, signal));
 
 /** @yields every client of the stage, page by page, as one Region's table lists them */
 export async function* listClients(
@@ -133,6 +143,9 @@ export async function invoke<R extends object>(
   params: object,
   { look, next, signal, maxAttempts = 1 }: CallOptions = {},
 ): Promise<R> {
+  // Nothing is sent, so nothing may have been done.
+  if (signal?.aborted && (signal.reason as Error).name !== 'TimeoutError')
+    throw new NotBegun(EXIT.interrupted, 'interrupted');
   const what = `${name} in ${region}`;
   const advice = [look === undefined ? undefined : `look with ${look}`, next].filter(Boolean).join('; ');
   const doubt = advice === '' ? '' : `; it may have been done: ${advice}`;
@@ -151,10 +164,10 @@ export async function invoke<R extends object>(
       doubt,
     );
     if (FunctionError !== undefined)
-      throw new CliError(EXIT.unreachable, `${what} failed; its log says why${doubt}`);
+      throw new BadAnswer(EXIT.unreachable, `${what} failed; its log says why${doubt}`);
     const answer = readAnswer<R>(Payload?.transformToString() ?? '');
     if (!answer)
-      throw new CliError(
+      throw new BadAnswer(
         EXIT.unreachable,
         `${what}: the answer is not from a Countersign function; check for a proxy in between${doubt}`,
       );

@@ -4,8 +4,8 @@
  */
 import type { AdminAction, AdminActions } from '../lambda/contract/admin.ts';
 import { invokeAdmin, Refused } from './admin.ts';
-import { CliError, EXIT, type ExitCode, type Io, printJson, type SetExit } from './io.ts';
-import { findTarget, type TargetOptions } from './target.ts';
+import { CliError, EXIT, type ExitCode, type Io, interruptible, printJson, type SetExit } from './io.ts';
+import { findTarget, type Target, type TargetOptions } from './target.ts';
 
 type Options = TargetOptions & { readonly json?: true };
 
@@ -62,20 +62,33 @@ export async function everywhere<A extends AdminAction>(
 
 /**
  * Runs an action in every Region, even if it fails in another. One Region after the other, unless `atOnce`.
+ * Ctrl-C ends it: those that have not confirmed count as failed, and no other is called.
  *
  * @param params a function gets the result of the Regions before
  */
-export async function askEverywhere<A extends AdminAction>(
+export const askEverywhere = <A extends AdminAction>(
   io: Io,
   options: Options,
   action: A,
-  params: AdminActions[A]['params'] | ((before?: AdminActions[A]['result']) => AdminActions[A]['params']),
-  { merge = (_, next) => next, absentIsDone, atOnce, among }: Combine<AdminActions[A]['result']> = {},
+  params: Params<A>,
+  combine: Combine<AdminActions[A]['result']> = {},
+): Promise<Answers<AdminActions[A]['result']>> =>
+  interruptible(io, (signal) => askAll(findTarget(options, io), action, params, combine, signal));
+
+type Params<A extends AdminAction> =
+  | AdminActions[A]['params']
+  | ((before?: AdminActions[A]['result']) => AdminActions[A]['params']);
+
+async function askAll<A extends AdminAction>(
+  target: Target,
+  action: A,
+  params: Params<A>,
+  { merge = (_, next) => next, absentIsDone, atOnce, among }: Combine<AdminActions[A]['result']>,
+  signal: AbortSignal,
 ): Promise<Answers<AdminActions[A]['result']>> {
-  const target = findTarget(options, io);
   let result: AdminActions[A]['result'] | undefined;
   const ask = (region: string) =>
-    invokeAdmin(target, region, action, typeof params === 'function' ? params(result) : params);
+    invokeAdmin(target, region, action, typeof params === 'function' ? params(result) : params, signal);
   const regions = among ?? target.regions;
   const asked = new Map(atOnce ? regions.map((region) => [region, ask(region)]) : []);
   for (const answer of asked.values()) answer.catch(() => {});
@@ -83,6 +96,7 @@ export async function askEverywhere<A extends AdminAction>(
   const absent: string[] = [];
   const failed: { region: string; error: string }[] = [];
   let reached = false;
+  let isInterrupted = false;
   for (const region of regions)
     try {
       const answer = await (asked.get(region) ?? ask(region));
@@ -94,12 +108,13 @@ export async function askEverywhere<A extends AdminAction>(
       if (error instanceof Refused && error.code === 'not_found') absent.push(region);
       failed.push({ region, error: error.message });
       reached ||= error.exitCode !== EXIT.unreachable;
+      isInterrupted ||= error.exitCode === EXIT.interrupted;
     }
   const done = (region: string) => absentIsDone && confirmed.length > 0 && absent.includes(region);
   const left = failed.filter(({ region }) => !done(region));
   const all = regions.filter((region) => confirmed.includes(region) || done(region));
-  const exit = left.length === 0 ? EXIT.done : reached ? EXIT.failed : EXIT.unreachable;
-  return { result, confirmed: all, failed: left, exit };
+  const failure = isInterrupted ? EXIT.interrupted : reached ? EXIT.failed : EXIT.unreachable;
+  return { result, confirmed: all, failed: left, exit: left.length === 0 ? EXIT.done : failure };
 }
 
 /** Prints the outcome, and sets the exit code where a Region did not confirm. */

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { AdminActions, ClientSummary } from '../../lambda/contract/admin.ts';
 import { isScope } from '../../protocol/oauth/scope.ts';
-import { invokeAdmin, listClients, Refused } from '../admin.ts';
+import { change, invokeAdmin, listClients, Refused } from '../admin.ts';
 import { askAtOnce, PATIENCE_MS } from '../ask.ts';
 import { everywhere, type Outcome } from '../everywhere.ts';
 import { CliError, EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, usage } from '../io.ts';
@@ -208,7 +208,7 @@ export function clientsCommand(io: Io, setExit: SetExit): Command {
   ): Promise<AdminActions[A]['result']> {
     const target = findTarget(options, io);
     const region = target.regions[0]!;
-    return invokeAdmin(target, region, action, params).catch((error: unknown) => {
+    return change(io, target, region, action, params).catch((error: unknown) => {
       if (!(error instanceof Refused) || error.code !== 'unavailable') throw error;
       throw new CliError(EXIT.failed, `${region}: ${error.message}`);
     });

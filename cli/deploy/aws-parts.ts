@@ -37,6 +37,7 @@ import { ifAnswered } from '../keys/ask.ts';
 import { makeReplicas, removeReplicas } from '../keys/replicas.ts';
 import { secretsOf } from '../keys/secrets.ts';
 import { writeLines } from '../printable.ts';
+import { markedAt } from '../registry/lost.ts';
 import { readMark } from '../registry/mark.ts';
 import { stageArguments, type Target } from '../target.ts';
 import { endProtection } from './protection.ts';
@@ -163,6 +164,18 @@ export function awsParts(
       params,
       AbortSignal.any([signal, AbortSignal.timeout(io.patienceMs ?? PATIENCE_MS)]),
     );
+  const inRegistry = async <T>(
+    region: string,
+    table: string,
+    look: (registry: Parameters<typeof readMark>[0]) => Promise<T>,
+  ): Promise<T> => {
+    const dynamodb = new DynamoDBClient(aws(region));
+    try {
+      return await look({ dynamodb, region, table, signal });
+    } finally {
+      dynamodb.destroy();
+    }
+  };
   const deployedTables = async (region: string): Promise<DeployedTables | undefined> => {
     const FunctionName = functionName(plan.stage, ADMIN_FUNCTION['tables.show']);
     const client = new LambdaClient(aws(region));
@@ -294,14 +307,8 @@ export function awsParts(
     },
     moveEndpoints: async (region, keeper) =>
       (await admin(keeper, 'webhooks.move', { from: region, to: keeper })).moved,
-    async copied(region, table) {
-      const dynamodb = new DynamoDBClient(aws(region));
-      try {
-        return await readMark({ dynamodb, region, table, signal });
-      } finally {
-        dynamodb.destroy();
-      }
-    },
+    copied: (region, table) => inRegistry(region, table, readMark),
+    markedAt: (at, table, region) => inRegistry(at, table, (registry) => markedAt(region, registry)),
     report: (text) => io.stderr.write(`${text}\n`),
     signal,
     nowMs: Date.now,

@@ -20,7 +20,7 @@ import { parseTime } from '../time.ts';
 import { mustKeepFlag, regionsBefore } from './flags.ts';
 import { type DeployOutcome, type DeployParts, deployStacks, destroyStacks } from './run.ts';
 import { type Choice, deploySteps, destroySteps, keepsData, type Steps } from './steps.ts';
-import { mustBeCopied } from './switch.ts';
+import { mustBeCopied, watchLeftOut } from './switch.ts';
 
 export interface DeployCommandParts {
   /** Synthesises the project, and lets `use` work with the result. */
@@ -95,10 +95,10 @@ ${EXIT_CODES_HELP}`,
             const home = stacks.find(({ part }) => part === 'home');
             if (home) await mustHaveNoOther(plan, home, deploy);
             const lost = options.without ?? [];
-            await mustBeCopied(plan, stacks, lost, deploy);
-            const before = await regionsBefore(plan, lockedRegions(io.cwd, plan.stage), lost, deploy);
-            await mustKeepFlag(plan, before, stacks, deploy);
-            return deployStacks(stacks, watching, deploy);
+            const left = await mustBeCopied(plan, stacks, lost, deploy);
+            const regions = await regionsBefore(plan, lockedRegions(io.cwd, plan.stage), lost, deploy);
+            await mustKeepFlag(plan, regions, stacks, deploy);
+            return watchLeftOut(left, (before) => deployStacks(stacks, { ...watching, before }, deploy));
           },
         };
       }),

@@ -59,6 +59,8 @@ export interface DeployParts {
   tables(region: string): Promise<ShownTables>;
   /** @returns the mark of the copy that filled a registry, if one was complete. @throws CliError */
   copied(region: string, table: string): Promise<CopyMark | undefined>;
+  /** @returns when a Region last left its mark in a registry; null if that has none. @throws CliError */
+  markedAt(at: string, table: string, region: string): Promise<string | null>;
   /** Takes a line of progress. */
   report(text: string): void;
   readonly signal: AbortSignal;
@@ -75,6 +77,8 @@ export interface Watching {
   readonly alarmsMs: number;
   /** How long a Region may take to be healthy. */
   readonly healthMs: number;
+  /** Called before each Region's deployment. @throws CliError where the run must stop there */
+  before?(): Promise<void>;
 }
 
 export interface DeployOutcome {
@@ -122,6 +126,7 @@ export function runSteps(
     if (stack.part !== 'region') return parts.deploy(stack);
     const pending = regions.slice(regions.indexOf(step) + 1).map((each) => each.stack);
     const before = await lookBefore(stack, watching.alarmsMs === 0 ? [] : pending, parts);
+    await watching.before?.();
     await parts.deploy(stack);
     notes.push(...(await waitForHealth(stack, before, watching, parts)));
     // The alarms of a new Region are not watched: it served nobody before.

@@ -7,14 +7,16 @@ import type { DeployPlan, PlannedStack } from '../../lambda/contract/deploy-plan
 import { tableName } from '../../lambda/contract/names.ts';
 import { CliError, EXIT } from '../io.ts';
 import { ifAnswered } from '../keys/ask.ts';
+import { isThere } from '../registry/lost.ts';
 import type { CopyMark } from '../registry/mark.ts';
 import { stageArguments } from '../target.ts';
-import type { DeployParts } from './run.ts';
+import type { DeployOutcome, DeployParts } from './run.ts';
 import { stackIn } from './steps.ts';
 
 /**
  * @param chosen the stacks to deploy
  * @param lost Regions that are left out: they serve nobody
+ * @returns the Regions that the copy left out
  * @throws CliError where a Region would change to tables that may lack something
  */
 export async function mustBeCopied(
@@ -22,14 +24,14 @@ export async function mustBeCopied(
   chosen: readonly PlannedStack[],
   lost: readonly string[],
   parts: DeployParts,
-): Promise<void> {
+): Promise<LeftOut> {
   // The lock file lets no stage change its generation without the tables before.
-  if (!plan.otherTables) return;
+  if (!plan.otherTables) return NONE;
   const wanted = tableName(plan.stage, 'registry', plan.tableGeneration);
-  if (!(await changesTables(chosen, wanted, parts))) return;
+  if (!(await changesTables(chosen, wanted, parts))) return NONE;
   const shown = await tablesInUse(plan, wanted, lost, parts);
   const changing = [...shown].filter(([, { registry }]) => registry !== wanted);
-  if (changing.length === 0) return;
+  if (changing.length === 0) return NONE;
   const refusal = (why: string) =>
     new CliError(
       EXIT.failed,
@@ -42,10 +44,15 @@ export async function mustBeCopied(
     );
   await mustBeLost(lost, wanted, parts);
   const asked = lost.includes(plan.homeRegion) ? changing[0]![0] : plan.homeRegion;
-  const isOfThisStop = (mark: CopyMark | undefined, from: string) =>
+  const isOfThisStop = (mark: CopyMark | undefined, from: string): mark is CopyMark =>
     mark?.from === from && changing.every(([region, { stopped_at }]) => mark.stops[region] === stopped_at);
+  const marks: CopyMark[] = [];
   for (const registry of new Set(changing.map(([, each]) => each.registry))) {
-    if (isOfThisStop(await parts.copied(asked, wanted), registry)) continue;
+    const mark = await parts.copied(asked, wanted);
+    if (isOfThisStop(mark, registry)) {
+      marks.push(mark);
+      continue;
+    }
     // Back to the tables before, since nothing was written in between.
     if (isOfThisStop(await parts.copied(asked, registry), wanted)) continue;
     throw refusal(
@@ -53,6 +60,66 @@ export async function mustBeCopied(
         `countersign registry copy --to-generation ${plan.tableGeneration}${stageArguments(plan)} until it ends with 0`,
     );
   }
+  const left: LeftOut = {
+    isBegun: changing.length < shown.size,
+    whoIsBack: () => whoIsBack(marks, asked, parts),
+  };
+  const back = left.isBegun ? undefined : await left.whoIsBack();
+  if (back !== undefined) throw refusal(`and ${back}; copy again`);
+  return left;
+}
+
+/** The Regions that a copy left out, as lost: one that is back registers in the tables to leave. */
+export interface LeftOut {
+  /** Whether a Region uses the new tables. From then on another copy cannot fill them. */
+  readonly isBegun: boolean;
+  /** @returns what shows that one was back after the copy; undefined if nothing does. @throws CliError */
+  whoIsBack(): Promise<string | undefined>;
+}
+
+const NONE: LeftOut = { isBegun: true, whoIsBack: async () => undefined };
+
+async function whoIsBack(
+  marks: readonly CopyMark[],
+  asked: string,
+  parts: DeployParts,
+): Promise<string | undefined> {
+  for (const { from, without } of marks)
+    for (const [region, before] of Object.entries(without)) {
+      const now = await parts.markedAt(asked, from, region);
+      if (now !== before)
+        return `${region}, which the copy left out, was back: it left its mark in ${from} at ${now}, and may have registered there since the copy`;
+    }
+  return undefined;
+}
+
+/**
+ * A run lasts for many minutes, in which a Region that was left out may come back. Until the first Region
+ * changes its tables, the run stops. Afterwards it goes on, and its end names what has to be looked for.
+ *
+ * @param run deploys, and calls its argument before each Region
+ */
+export async function watchLeftOut(
+  left: LeftOut,
+  run: (before: () => Promise<void>) => Promise<DeployOutcome>,
+): Promise<DeployOutcome> {
+  let { isBegun } = left;
+  const outcome = await run(async () => {
+    const back = isBegun ? undefined : await left.whoIsBack();
+    if (back !== undefined)
+      throw new CliError(EXIT.failed, `${back}; no Region uses the new tables yet: copy again`);
+    isBegun = true;
+  });
+  if (!isBegun) return outcome;
+  const back = await left.whoIsBack().catch((error: unknown) => {
+    if (error instanceof CliError)
+      return `whether a Region that the copy left out was back is not known (${error.message})`;
+    throw error;
+  });
+  if (back === undefined) return outcome;
+  const note = `${back}. Before writes go on, look there for what was registered: docs/runbook.md, region-lost-for-good, step 5`;
+  const exit = outcome.exit === EXIT.done ? EXIT.failed : outcome.exit;
+  return { ...outcome, notes: [...outcome.notes, note], exit };
 }
 
 /**
@@ -76,8 +143,12 @@ async function changesTables(
 async function mustBeLost(lost: readonly string[], wanted: string, parts: DeployParts): Promise<void> {
   for (const region of lost) {
     const shown = await parts.tables(region).catch((error: unknown) => {
-      if (error instanceof CliError && error.exitCode !== EXIT.interrupted) return undefined;
-      throw error;
+      if (!(error instanceof CliError) || error.exitCode === EXIT.interrupted) throw error;
+      if (!isThere(error)) return undefined;
+      throw new CliError(
+        EXIT.failed,
+        `--without: ${region} is there, and refuses or fails, so it may still register (${error.message}); nothing was done`,
+      );
     });
     if (shown && shown.registry !== wanted && shown.stopped_at === null)
       throw new CliError(

@@ -2,7 +2,16 @@
 import { Command } from 'commander';
 import type { AdminActions } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
-import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
+import {
+  CliError,
+  EXIT,
+  EXIT_CODES_HELP,
+  type ExitCode,
+  type Io,
+  interruptible,
+  printJson,
+  type SetExit,
+} from '../io.ts';
 import { printable } from '../printable.ts';
 import { addTargetOptions, findTarget, type TargetOptions } from '../target.ts';
 import { parseSince } from '../time.ts';
@@ -55,7 +64,8 @@ ${EXIT_CODES_HELP}`,
       const target = findTarget(options, io);
       const { withRecent } = options;
       const rebuilt: Rebuilt[] = [];
-      for (const region of target.regions) {
+      let exit: ExitCode = EXIT.done;
+      const rebuild = async (region: string, signal: AbortSignal): Promise<void> => {
         let [looked, written] = [0, 0];
         const unreadable: string[] = [];
         let cursor: string | undefined;
@@ -70,6 +80,7 @@ ${EXIT_CODES_HELP}`,
                 ...(withRecent && { recent: true as const }),
                 ...(cursor !== undefined && { cursor }),
               },
+              signal,
             );
             looked += step.looked;
             written += step.written;
@@ -78,13 +89,19 @@ ${EXIT_CODES_HELP}`,
             io.terminal?.write(`\r  ${looked} items, ${written} events `);
           } while (cursor !== undefined);
           rebuilt.push({ region, looked, written, unreadable });
+          if (unreadable.length > 0) exit = EXIT.failed;
         } catch (error) {
-          rebuilt.push({ region, looked, written, unreadable, error: (error as Error).message });
+          if (!(error instanceof CliError)) throw error;
+          rebuilt.push({ region, looked, written, unreadable, error: error.message });
+          exit = error.exitCode === EXIT.interrupted ? error.exitCode : EXIT.failed;
         }
         io.terminal?.write('\r\x1b[K');
-      }
-      if (rebuilt.some(({ error, unreadable }) => error !== undefined || unreadable.length > 0))
-        setExit(EXIT.failed);
+      };
+      // After Ctrl-C no call begins in the Regions that are left.
+      await interruptible(io, async (signal) => {
+        for (const region of target.regions) await rebuild(region, signal);
+      });
+      if (exit !== EXIT.done) setExit(exit);
       if (options.json) return void printJson(io, { regions: rebuilt });
       for (const { region, looked, written, unreadable, error } of rebuilt) {
         const done = `${written} events written, ${looked} items looked at`;

@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import type { AdminActions, ErasedRegistration } from '../../lambda/contract/admin.ts';
 import { invokeAdmin } from '../admin.ts';
+import { onEnding } from '../ending.ts';
 import { type Answers, askEverywhere, printAnswers } from '../everywhere.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit } from '../io.ts';
 import { checkClientNames } from '../params.ts';
@@ -93,7 +94,8 @@ which waits only if every Region has confirmed.`,
     };
     const ask = async () => {
       const answers = await askOnce();
-      return options.wait && answers.failed.length > 0 ? askOnce() : answers;
+      const isAskedAgain = options.wait && answers.failed.length > 0 && answers.exit !== EXIT.interrupted;
+      return isAskedAgain ? askOnce() : answers;
     };
     let answers = await ask();
     let interrupted = false;
@@ -110,7 +112,7 @@ which waits only if every Region has confirmed.`,
     if (interrupted) setExit(EXIT.interrupted);
   }
 
-  /** @returns true once that time has come, false on Ctrl-C */
+  /** @returns true once that time has come, false on Ctrl-C or a signal to end */
   function waited(until: string): Promise<boolean> {
     const { stderr, terminal } = io;
     const endMs = Math.max(Date.parse(until), Date.now() + LEAST_WAIT_MS);
@@ -127,7 +129,7 @@ which waits only if every Region has confirmed.`,
       };
       const ticks = terminal && setInterval(countDown, 1_000);
       const timer = setTimeout(() => end(true), endMs - Date.now());
-      const disarm = io.onInterrupt(() => end(false));
+      const disarm = onEnding(io, () => end(false));
     });
   }
 }

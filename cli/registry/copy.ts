@@ -117,7 +117,11 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
     signal: parts.signal,
     late,
   };
-  const lost = await lostRegions(options.without, { ...parts, registry: inUse, nowMs: parts.nowMs() });
+  const lost = await lostRegions(options.without, {
+    ...parts,
+    registry: inUse,
+    nowMs: clockOf(before, parts),
+  });
   if (!options.whileWriting) await settle(options, before, parts);
   const home = options.regions[0]!;
   const named = await kindsOf(options, parts);
@@ -201,7 +205,8 @@ export async function copyRegistry(options: CopyOptions, parts: CopyParts): Prom
     const table = tableName(options.stage, 'registry', options.toGeneration);
     const { dynamodb, signal } = parts;
     const place = { dynamodb: dynamodb(home), region: home, table, signal };
-    await writeMark(place, { from: before.get(home)!.registry, stops });
+    const marks = Object.fromEntries(lost.map(({ region, marked_at }) => [region, marked_at]));
+    await writeMark(place, { from: before.get(home)!.registry, stops, without: marks });
   }
   return { tables, without: lost, stopped, complete };
 }
@@ -220,6 +225,17 @@ async function lookEverywhere(
       if (shown[kind] === tableName(stage, kind, toGeneration))
         throw usage(`--to-generation: ${region} uses ${shown[kind]} already`);
   return found;
+}
+
+/**
+ * @returns the time by a Region that answers: marks are of the Regions' clocks, and the operator's may be
+ * minutes off. While no writes are stopped no Region says it, and a copy proves nothing
+ */
+function clockOf(shown: ReadonlyMap<string, ShownTables>, { nowMs }: CopyParts): number {
+  const clocks = [...shown.values()].flatMap(({ stopped_at, stopped_ms }) =>
+    stopped_at === null ? [] : [Date.parse(stopped_at) + stopped_ms!],
+  );
+  return clocks.length === 0 ? nowMs() : Math.min(...clocks);
 }
 
 /** Waits until no write can be under way. */

@@ -5,7 +5,7 @@
 import { GetItemCommand } from '@aws-sdk/client-dynamodb';
 import type { ShownTables } from '../../lambda/contract/admin.ts';
 import { PROBE_PREFIX } from '../../lambda/contract/names.ts';
-import { Refused } from '../admin.ts';
+import { BadAnswer, Refused } from '../admin.ts';
 import { AwsRefusal } from '../aws-error.ts';
 import { CliError, EXIT, usage } from '../io.ts';
 import { durationText } from '../time.ts';
@@ -23,6 +23,7 @@ export interface LostParts {
   shown(region: string): Promise<ShownTables>;
   /** The registry in use, in a Region that is there. */
   readonly registry: Omit<Place, 'kind'>;
+  /** By the Regions' clocks. */
   readonly nowMs: number;
 }
 
@@ -60,9 +61,14 @@ export async function areLostStill(
   return lost.every(({ marked_at }, i) => marks[i] === marked_at);
 }
 
-/** One that refuses is there; missing rights of the operator are no loss. One without the function is not. */
+/**
+ * One that refuses is there; missing rights of the operator are no loss. So is one whose function for
+ * operators fails: another may register. One without the function is not.
+ */
 export const isThere = (error: CliError): boolean =>
-  error instanceof Refused || (error instanceof AwsRefusal && !error.isNotFound);
+  error instanceof Refused ||
+  error instanceof BadAnswer ||
+  (error instanceof AwsRefusal && !error.isNotFound);
 
 async function whyLost(region: string, shown: LostParts['shown']): Promise<string> {
   const answer = await shown(region).catch((error: unknown) => {
@@ -74,12 +80,13 @@ async function whyLost(region: string, shown: LostParts['shown']): Promise<strin
   if (isThere(answer))
     throw new CliError(
       EXIT.failed,
-      `--without: ${region} is there, and refuses, so it may still register (${answer.message}); nothing was copied`,
+      `--without: ${region} is there, and refuses or fails, so it may still register (${answer.message}); nothing was copied`,
     );
   return answer.message;
 }
 
-async function markedAt(
+/** @returns when a Region last left its mark in a registry; null if that has none */
+export async function markedAt(
   region: string,
   { dynamodb, ...place }: LostParts['registry'],
 ): Promise<string | null> {

@@ -12,6 +12,8 @@ export interface CopyMark {
   readonly from: string;
   /** By Region, since when its writes were stopped. */
   readonly stops: Readonly<Record<string, string>>;
+  /** By Region that the copy left out, when it had last left its mark in `from`; null if it had left none. */
+  readonly without: Readonly<Record<string, string | null>>;
 }
 
 type Registry = Omit<Place, 'kind'>;
@@ -23,15 +25,26 @@ export async function readMark({ dynamodb, ...place }: Registry): Promise<CopyMa
   const { Item } = await ask(place, (options) => dynamodb.send(get, options));
   if (!Item) return undefined;
   const stops = Object.entries(Item.stops?.M ?? {}).map(([region, { S = '' }]) => [region, S]);
-  return { from: Item.copied_from?.S ?? '', stops: Object.fromEntries(stops) };
+  const without = Object.entries(Item.without?.M ?? {}).map(([region, { S }]) => [region, S || null]);
+  return {
+    from: Item.copied_from?.S ?? '',
+    stops: Object.fromEntries(stops),
+    without: Object.fromEntries(without),
+  };
 }
 
-export async function writeMark({ dynamodb, ...place }: Registry, { from, stops }: CopyMark): Promise<void> {
-  const M = Object.fromEntries(Object.entries(stops).map(([region, at]) => [region, { S: at }]));
-  const Item: Item = { ...Key, copied_from: { S: from }, stops: { M } };
+export async function writeMark(
+  { dynamodb, ...place }: Registry,
+  { from, stops, without }: CopyMark,
+): Promise<void> {
+  const Item: Item = { ...Key, copied_from: { S: from }, stops: timesOf(stops), without: timesOf(without) };
   const put = new PutItemCommand({ TableName: place.table, Item });
   await ask(place, (options) => dynamodb.send(put, options));
 }
+
+const timesOf = (times: Readonly<Record<string, string | null>>): Item[string] => ({
+  M: Object.fromEntries(Object.entries(times).map(([region, at]) => [region, { S: at ?? '' }])),
+});
 
 export async function removeMark({ dynamodb, ...place }: Registry): Promise<void> {
   const remove = new DeleteItemCommand({ TableName: place.table, Key });

@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers';
 import { Command } from 'commander';
 import { decodeJwt } from 'jose';
 import { readNonce } from '../../protocol/nonce.ts';
-import { invokeAdmin } from '../admin.ts';
+import { change } from '../admin.ts';
 import { everywhere } from '../everywhere.ts';
 import { EXIT, EXIT_CODES_HELP, type Io, printJson, type SetExit, unreadable, usage } from '../io.ts';
 import { checkClientNames } from '../params.ts';
@@ -100,7 +100,7 @@ export function revokeCommand(io: Io, setExit: SetExit): Command {
       throw usage(
         `the nonce of this proof is from Region ${JSON.stringify(region)}, which is not one of ${target.regions.join(', ')}`,
       );
-    const { outcome } = await invokeAdmin(target, region, 'proofs.revoke', { nonce });
+    const { outcome } = await change(io, target, region, 'proofs.revoke', { nonce });
     if (options.json) printJson(io, { outcome, region });
     else if (outcome === 'revoked') io.stdout.write(`the proof is revoked in ${region}; nobody can use it\n`);
     else if (outcome === 'expired') io.stdout.write('the proof has expired; nobody can use it\n');

@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { FailedEvent, ShownEndpoint } from '../../lambda/contract/admin.ts';
 import { isClientId } from '../../protocol/client-id.ts';
-import { invokeAdmin } from '../admin.ts';
+import { change } from '../admin.ts';
 import {
   CliError,
   EXIT,
@@ -99,7 +99,11 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
 
   add('delete <endpoint>', 'Delete an endpoint.', 'delete ep_4fzQhT1mVb8kLr2s').action(
     async (id: string, options: Options) =>
-      print(options, await (await holder(options, id)).ask('webhooks.delete', { id }), `${id} is deleted`),
+      print(
+        options,
+        await atHolder(options, id, ({ ask }) => ask('webhooks.delete', { id })),
+        `${id} is deleted`,
+      ),
   );
 
   add(
@@ -124,8 +128,15 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     .action(replay);
   return webhooks;
 
-  function holder(options: Options, id: string, signal?: AbortSignal): Promise<Holder> {
-    return holderOf(findTarget(options, io), id, signal);
+  /** Works with the Region that delivers to an endpoint, until Ctrl-C. */
+  function atHolder<R>(
+    options: Options,
+    id: string,
+    work: (holder: Holder, signal: AbortSignal) => Promise<R>,
+  ): Promise<R> {
+    return interruptible(io, async (signal) =>
+      work(await holderOf(findTarget(options, io), id, signal), signal),
+    );
   }
 
   function print(options: Options, result: object, line: string): void {
@@ -139,7 +150,7 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     const { events, ...form } = settings(options);
     const params = { ...whose, url, ...form, ...(events && { events }) };
     const target = findTarget(options, io);
-    const created = await invokeAdmin(target, target.regions[0]!, 'webhooks.create', params);
+    const created = await change(io, target, target.regions[0]!, 'webhooks.create', params);
     if (options.json) printJson(io, created);
     else printFields(io, created);
     warnOnce();
@@ -169,8 +180,9 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
     };
     if (Object.keys(changes).length === 0)
       throw usage('give --url, --events, --payload, --enable, --disable or --new-secret');
-    const { ask } = await holder(options, id);
-    const { secret, ...updated } = await ask('webhooks.update', { id, ...changes });
+    const { secret, ...updated } = await atHolder(options, id, ({ ask }) =>
+      ask('webhooks.update', { id, ...changes }),
+    );
     const shown = secret === undefined ? updated : { ...updated, secret };
     print(
       options,
@@ -182,8 +194,7 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
 
   async function test(id: string, options: Options): Promise<void> {
     const pollMs = io.pollMs ?? 1_000;
-    const ping = await interruptible(io, async (signal) => {
-      const { ask } = await holder(options, id, signal);
+    const ping = await atHolder(options, id, async ({ ask }, signal) => {
       const last = async () => {
         const { endpoints } = await ask('webhooks.list', {});
         return endpoints.find((endpoint) => endpoint.id === id)?.ping;
@@ -204,15 +215,16 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
   }
 
   async function failures(id: string, options: Options): Promise<void> {
-    const { ask } = await holder(options, id);
     const all: FailedEvent[] = [];
-    let after: string | undefined;
-    do {
-      const params = { id, ...(after !== undefined && { after }) };
-      const page = await ask('webhooks.failures', params);
-      all.push(...page.failures);
-      after = page.next;
-    } while (after !== undefined);
+    await atHolder(options, id, async ({ ask }) => {
+      let after: string | undefined;
+      do {
+        const params = { id, ...(after !== undefined && { after }) };
+        const page = await ask('webhooks.failures', params);
+        all.push(...page.failures);
+        after = page.next;
+      } while (after !== undefined);
+    });
     if (options.json) printJson(io, { failures: all });
     else
       printTable(
@@ -227,8 +239,10 @@ export function webhooksCommand(io: Io, setExit: SetExit): Command {
   async function replay(id: string, { since, event, ...options }: ReplayOptions): Promise<void> {
     if ((since === undefined) === (event === undefined)) throw usage('give --since TIME, or --event ID');
     const which = since === undefined ? { event: event! } : { since };
-    const { region, ask } = await holder(options, id);
-    const result = await ask('webhooks.replay', { id, ...which });
+    const { region, result } = await atHolder(options, id, async ({ region, ask }) => ({
+      region,
+      result: await ask('webhooks.replay', { id, ...which }),
+    }));
     print(
       options,
       { id, ...result },

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, expect, it, vi } from 'vitest';
-import { invoke, invokeAdmin } from '../../cli/admin.ts';
+import { BadAnswer, invoke, invokeAdmin } from '../../cli/admin.ts';
 import { EXIT } from '../../cli/io.ts';
 import { ADMIN_FUNCTION, type AdminAction } from '../../lambda/contract/admin.ts';
 import { ROTATION_TIMEOUT_MS } from '../../lambda/contract/keys.ts';
@@ -102,6 +102,24 @@ it.each(LOST)('after a lost answer of %s says what to do', async (action, params
   } finally {
     failing.closeAllConnections();
     failing.close();
+  }
+});
+
+it.each([
+  ['a function that failed', { 'X-Amz-Function-Error': 'Unhandled' }, '{}'],
+  ['a proxy', {}, '<html>'],
+])('an answer of %s is told from none: something is there', async (_, headers, body) => {
+  const server = createServer((_, response) => {
+    response.writeHead(200, headers).end(body);
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  try {
+    const asked = invokeAdmin(target(port), 'local-a', 'tables.show', {});
+    await expect(asked).rejects.toBeInstanceOf(BadAnswer);
+  } finally {
+    server.closeAllConnections();
+    server.close();
   }
 });
 

@@ -1,9 +1,11 @@
 /** `countersign deploy` and `destroy`: the order, the reasons to stop, and the report about the rest. */
+
 import { readFileSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { BadAnswer } from '../../cli/admin.ts';
 import { AwsRefusal } from '../../cli/aws-error.ts';
 import { awsParts } from '../../cli/deploy/aws-parts.ts';
 import { type DeployCommandParts, deployCommand, destroyCommand } from '../../cli/deploy/command.ts';
@@ -186,6 +188,10 @@ class Account implements DeployParts {
     };
   }
   copied = async (_: string, table: string) => this.marks[table];
+  /** By Region, when it last left its mark in the registry of generation 1. */
+  probed: Record<string, string> = {};
+  markedAt = async (_: string, table: string, region: string) =>
+    table === tableName('live', 'registry', 1) ? (this.probed[region] ?? null) : null;
   report = (text: string) => void this.reports.push(text);
   nowMs = () => {
     this.now += 60_000;
@@ -761,7 +767,7 @@ describe('the commands', () => {
   });
   const stopped = { [A]: [1, 't1'], [B]: [1, 't2'] } as const;
   const switched = { [A]: [2, 't1'], [B]: [2, 't2'] } as const;
-  const copied = { [NEW]: { from: OLD, stops } };
+  const copied = { [NEW]: { from: OLD, stops, without: {} } };
   it.each<[string, Account['inUse'], Account['marks'], DeployPlan, string[], string | undefined]>([
     ['while writes go on', { ...stopped, [B]: [1, null] }, copied, to(2, 1), [], `writes go on in ${B}`],
     ['without a copy', stopped, {}, to(2, 1), [], `no copy of ${OLD} to ${NEW} was complete`],
@@ -774,7 +780,14 @@ describe('the commands', () => {
       [],
       'during this stop',
     ],
-    ['with a copy of other tables', stopped, { [NEW]: { from: 'x', stops } }, to(2, 1), [], 'no copy of'],
+    [
+      'with a copy of other tables',
+      stopped,
+      { [NEW]: { from: 'x', stops, without: {} } },
+      to(2, 1),
+      [],
+      'no copy of',
+    ],
     ['where a Region does not answer', { [A]: [1, 't1'] }, copied, to(2, 1), [], `${B}: no answer`],
     [
       'while one that the config no longer names serves',
@@ -833,6 +846,61 @@ describe('the commands', () => {
     }
   });
 
+  it('a Region whose function fails does not count as lost: another of its functions may register', async () => {
+    const account = Object.assign(new Account(), { inUse: { [A]: [1, 't1'] }, marks: copied });
+    const { tables } = account;
+    account.tables = async (region) => {
+      if (region === B) throw new BadAnswer(EXIT.unreachable, 'admin-read failed');
+      return tables.call(account, region);
+    };
+    account.existing.add(`countersign-live-region-${A}`);
+    const { failed } = await ran(deployCommand, ['--yes', '--without', B], account, to(2, 1));
+    expect(failed?.message).toContain(
+      `--without: ${B} is there, and refuses or fails, so it may still register`,
+    );
+    expect(account.deployed).toEqual([]);
+  });
+
+  it.each([
+    ['before the run', 'before'],
+    ['before a Region uses the new tables', 'home'],
+    ['after one uses them', 'region'],
+    ['before it was run again', 'half way'],
+  ] as const)('a Region that the copy left out is back for a minute, %s', async (_, when) => {
+    const back = '2026-11-23T12:00:00.000Z';
+    const marks = { [NEW]: { from: OLD, stops, without: { [GONE]: '2026-11-23T11:00:00.000Z' } } };
+    const account = Object.assign(new Account(), { inUse: { ...stopped }, marks });
+    account.probed = { [GONE]: '2026-11-23T11:00:00.000Z' };
+    for (const region of [A, B]) account.existing.add(`countersign-live-region-${region}`);
+    const run = () => ran(deployCommand, ['--yes', '--watch', '0s'], account, to(2, 1));
+    const comesBack = () => {
+      account.probed = { [GONE]: back };
+    };
+    account.onDeploy = ({ part }) => {
+      if (part === when) comesBack();
+    };
+    if (when === 'before' || when === 'half way') comesBack();
+    if (when === 'half way') Object.assign(account.inUse, { [B]: [2, 't2'] });
+    const { failed, code, stdout, stderr } = await run();
+    const said = `${GONE}, which the copy left out, was back: it left its mark in ${OLD} at ${back}, and may have registered there since the copy`;
+    const regions = account.deployed.filter((name) => name.startsWith('deploy region-'));
+    if (when === 'before') expect([failed?.message, regions]).toEqual([expect.stringContaining(said), []]);
+    else if (when === 'home')
+      expect([stderr, code, regions]).toEqual([
+        expect.stringContaining(
+          `error: region-${B}: ${said}; no Region uses the new tables yet: copy again\n`,
+        ),
+        EXIT.failed,
+        [],
+      ]);
+    else
+      expect([stdout, code, regions]).toEqual([
+        expect.stringContaining(`note: ${said}. Before writes go on, look there for what was registered`),
+        EXIT.failed,
+        [`deploy region-${B}`, `deploy region-${A}`],
+      ]);
+  });
+
   it.each<[string, Account['inUse'], DeployPlan, string[], string | undefined]>([
     [
       'that uses the tables already',
@@ -854,7 +922,7 @@ describe('the commands', () => {
     const account = Object.assign(new Account(), {
       inUse,
       broken: [B],
-      marks: { [NEW]: { from: OLD, stops } },
+      marks: { [NEW]: { from: OLD, stops, without: {} } },
     });
     for (const region of [A, B]) account.existing.add(`countersign-live-region-${region}`);
     const { failed } = await ran(deployCommand, ['--yes', '--watch', '0s', ...more], account, plan);

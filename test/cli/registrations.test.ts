@@ -82,10 +82,19 @@ test('erase does not confirm the deletion of a user who was not there', async ()
     );
 });
 
+/** Presses Ctrl-C during the wait: what listens for it first is the call of the Regions. */
+function whileWaiting(): (interrupt: () => void) => void {
+  let listeners = 0;
+  return (interrupt) => {
+    listeners += 1;
+    if (listeners === 2) setImmediate(interrupt);
+  };
+}
+
 test('the wait for the tombstone can be interrupted, and nothing is lost', async () => {
   const { code, json, stderr } = await directory.run(
     ['registrations', 'erase', 'dev', 'eve', '--wait', '--json'],
-    { onReady: setImmediate },
+    { onReady: whileWaiting() },
   );
   expect(code).toBe(130);
   expect(json.state).toBe('deleted');
@@ -100,6 +109,7 @@ test('on a terminal the wait counts down', async () => {
       done();
     },
   });
+  const onReady = whileWaiting();
   const code = await run(['registrations', 'erase', 'dev', 'mae', '--wait'], {
     stdin: Readable.from([]),
     stdout: new Writable({ write: (_, __, done) => done() }),
@@ -107,7 +117,7 @@ test('on a terminal the wait counts down', async () => {
     env: {},
     cwd: directory.path,
     onInterrupt(interrupt) {
-      setImmediate(interrupt);
+      onReady(interrupt);
       return () => {};
     },
   });

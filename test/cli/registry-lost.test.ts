@@ -4,13 +4,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CreateTableCommand, DynamoDBClient, PutItemCommand } from '@aws-sdk/client-dynamodb';
 import { afterEach, expect, it } from 'vitest';
-import { Refused } from '../../cli/admin.ts';
+import { BadAnswer, Refused } from '../../cli/admin.ts';
 import { awsError } from '../../cli/aws-error.ts';
 import type { DeployParts } from '../../cli/deploy/run.ts';
 import { deploySteps } from '../../cli/deploy/steps.ts';
 import { mustBeCopied } from '../../cli/deploy/switch.ts';
 import { CliError, EXIT } from '../../cli/io.ts';
 import { KINDS } from '../../cli/registry/items.ts';
+import { markedAt } from '../../cli/registry/lost.ts';
 import { readMark } from '../../cli/registry/mark.ts';
 import { createRegistry } from '../../lambda/adapters/registry.ts';
 import { type DeployPlan, deployPlanFile } from '../../lambda/contract/deploy-plan.ts';
@@ -61,7 +62,11 @@ it.each(['strong', 'eventual'] as const)(
     });
     at.expectCopied();
     // A switch in which the Region takes part, since it is back, finds no stop of it.
-    expect(await markOf(at)).toEqual({ from: OLD, stops: { [HOME]: at.shown[HOME]!.stopped_at } });
+    expect(await markOf(at)).toEqual({
+      from: OLD,
+      stops: { [HOME]: at.shown[HOME]!.stopped_at },
+      without: { [OTHER]: new Date(T0 - 60 * MINUTE_MS).toISOString() },
+    });
   },
 );
 
@@ -74,7 +79,7 @@ it.each<[string, (at: World) => void, string | RegExp, number]>([
     ({ answers }) => {
       answers[OTHER] = () => new Refused('limits', 'unavailable');
     },
-    /is there, and refuses, so it may still register \(limits/,
+    /is there, and refuses or fails, so it may still register \(limits/,
     EXIT.failed,
   ],
   [
@@ -83,6 +88,24 @@ it.each<[string, (at: World) => void, string | RegExp, number]>([
       answers[OTHER] = () => refused('AccessDeniedException', 403);
     },
     'is there, and refuses',
+    EXIT.failed,
+  ],
+  [
+    'has a function for operators that fails: another may register',
+    ({ answers }) => {
+      answers[OTHER] = () => new BadAnswer(EXIT.unreachable, 'admin-read failed');
+    },
+    /is there, and refuses or fails, .*\(admin-read failed\)/,
+    EXIT.failed,
+  ],
+  [
+    "left its mark a minute ago, whatever the operator's clock says",
+    (at) => {
+      at.operatorMs = T0 + 60 * MINUTE_MS;
+      marked(at, OTHER, T0 - MINUTE_MS);
+      at.lose(OTHER);
+    },
+    /left its mark in the tables 1 min ago/,
     EXIT.failed,
   ],
   [
@@ -222,11 +245,20 @@ it('the whole way: a strong stage loses a Region for good, and goes on with anot
     },
     copied: async (region, table) =>
       readMark({ dynamodb: dynamodbClientOn(at.store, region), region, table, signal }),
+    markedAt: async (region, table, of) =>
+      markedAt(of, { dynamodb: dynamodbClientOn(at.store, region), region, table, signal }),
   } as Partial<DeployParts> as DeployParts;
   await expect(mustBeCopied(second, second.stacks, [OTHER], parts)).rejects.toThrow(
     `no copy of ${OLD} to ${NEW}`,
   );
 
+  expect(await at.copy(options)).toMatchObject({ complete: true });
+  await mustBeCopied(second, second.stacks, [OTHER], parts);
+  // It was back for a minute after the copy, and is lost again.
+  marked(at, OTHER, T0 - 5 * MINUTE_MS);
+  await expect(mustBeCopied(second, second.stacks, [OTHER], parts)).rejects.toThrow(
+    `${OTHER}, which the copy left out, was back: it left its mark in ${OLD} at ${new Date(T0 - 5 * MINUTE_MS).toISOString()}, `,
+  );
   expect(await at.copy(options)).toMatchObject({ complete: true });
   await mustBeCopied(second, second.stacks, [OTHER], parts);
   // It is back in time, and serves: what it registers would be lost.
@@ -275,7 +307,7 @@ it('the commands do it on a platform that has lost a Region', async () => {
     lost = true;
     const stopped = await registry('stop-writes');
     expect([stopped.code, stopped.stdout]).toEqual([1, 'writes are stopped: local-a\n']);
-    nowMs += WRITE_STOP_SETTLE_MS;
+    nowMs += Math.max(WRITE_STOP_SETTLE_MS, 2 * MINUTE_MS);
     const copied = await registry('copy', '--to-generation', '2', '--without', 'local-b');
     expect([copied.code, copied.stdout]).toEqual([0, expect.stringMatching(/\ncomplete and equal\n$/)]);
     expect(copied.stderr).toMatch(

@@ -97,7 +97,7 @@ it('leaves a mark once it is complete, and none while another copy is under way:
   expect(await mark()).toBeUndefined();
   expect(await at.copy()).toMatchObject({ complete: true });
   const stopped = at.shown[HOME]!.stopped_at!;
-  expect(await mark()).toEqual({ from: OLD, stops: { [HOME]: stopped, [OTHER]: stopped } });
+  expect(await mark()).toEqual({ from: OLD, stops: { [HOME]: stopped, [OTHER]: stopped }, without: {} });
   // The next one, of other tables, ends early.
   at.carry = async ({ region, operation, input }, store) => {
     if (operation === 'PutItem') at.interrupt.abort();

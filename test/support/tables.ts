@@ -29,6 +29,8 @@ export class World {
   /** Carries each call. A test can make it fail, or do something in between. */
   carry: Carry = async ({ region, operation, input }, store) => store.ask(region, operation, input);
 
+  /** The clock of the operator's machine. */
+  operatorMs = T0;
   /** What a Region says instead of which tables it uses. */
   readonly answers: Record<string, () => CliError> = {};
   readonly #regions: readonly string[];
@@ -57,7 +59,7 @@ export class World {
           clients: 'countersign-live-clients-1',
           consistency: mode,
           regions,
-          stopped_at: '2026-11-23T12:00:00.000Z',
+          stopped_at: new Date(T0 - WRITE_STOP_SETTLE_MS).toISOString(),
           stopped_ms: WRITE_STOP_SETTLE_MS,
         },
       ]),
@@ -139,7 +141,7 @@ export class World {
         return { ...this.shown[region]! };
       },
       signal: this.interrupt.signal,
-      nowMs: () => T0,
+      nowMs: () => this.operatorMs,
       pollMs: 0,
       report: (text) => this.reports.push(text),
     };
