@@ -37,7 +37,7 @@ export type ClientWriteOptions = CredentialContext & {
 };
 
 export const clientWriteActions = (options: ClientWriteOptions): Actions => {
-  const { clients, endpoints, nowMs, refusedRoots } = options;
+  const { clients, nowMs, refusedRoots } = options;
   // The change is made. Its answer must not fail because of what else it shows.
   const shown = (clientId: string) => show(clients, clientId, () => refusedRoots().catch(() => []));
   const setDisabled = (disabled: boolean) =>
@@ -51,7 +51,10 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
       ({ client_id }) => client_id ?? '*',
       (params) => create(options, params),
     ),
-    'clients.invite': action(InviteParams, byName, (params) => invite(options, params)),
+    'clients.invite': action(InviteParams, byName, async (params) => {
+      await mustBeFree(options, params.client_id);
+      return invite(options, params);
+    }),
     'clients.update': action(Update, byName, async ({ client_id, limit, scopes }) => {
       const client = await clients.load(client_id);
       if (!client) throw noClient(client_id);
@@ -76,14 +79,7 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
     'clients.disable': setDisabled(true),
     'clients.enable': setDisabled(false),
     'clients.delete': action(Named, byName, async ({ client_id }) => {
-      // The next client of that name must not find them.
-      const own = (await endpoints.list()).endpoints.filter(({ client }) => client === client_id);
-      if (own.length > 0)
-        throw new AdminError(
-          409,
-          'endpoints_exist',
-          `client ${client_id} has callback endpoints: delete them first (${own.map(({ id }) => id).join(', ')})`,
-        );
+      await mustHaveNoEndpoints(options, client_id);
       if (!(await clients.remove(client_id, nowMs()))) throw noClient(client_id);
       // They are dead without it.
       await options.enrolledKeys.sweep(client_id, Number.POSITIVE_INFINITY);
@@ -92,9 +88,26 @@ export const clientWriteActions = (options: ClientWriteOptions): Actions => {
   };
 };
 
+/** The next client of a name must not find the endpoints of the one before, which may have deleted itself. */
+async function mustHaveNoEndpoints({ endpoints }: ClientWriteOptions, clientId: string): Promise<void> {
+  const own = (await endpoints.list()).endpoints.filter(({ client }) => client === clientId);
+  if (own.length > 0)
+    throw new AdminError(
+      409,
+      'endpoints_exist',
+      `callback endpoints belong to client ${clientId}: delete them first (${own.map(({ id }) => id).join(', ')})`,
+    );
+}
+
+/** @throws AdminError where the name is free, but not its endpoints */
+async function mustBeFree(options: ClientWriteOptions, clientId: string): Promise<void> {
+  if (!(await options.clients.load(clientId))) await mustHaveNoEndpoints(options, clientId);
+}
+
 async function create(options: ClientWriteOptions, params: z.infer<typeof Create>): Promise<CreatedClient> {
   const { clients, nowMs } = options;
   const { client_id: clientId = generatedName(), profile, limit = null, scopes } = params;
+  await mustBeFree(options, clientId);
   const createdAtMs = nowMs();
   const salt = randomBytes(16);
   const made = await makeCredential(options, { clientId, salt, profile, generation: 1 }, params);

@@ -50,6 +50,8 @@ export async function manageClient(
     audit(gate, request, 'clients.remove-itself', client.clientId);
     return { status: 204, headers: { 'Cache-Control': 'no-store' }, body: '' };
   }
+  // The new keys are in the body: whoever sees a request that did not get through must not put in their own.
+  if (!dpop.bindsBody) return refused(refuseOAuth('invalid_dpop_proof', 'dpop_body_free', UNBOUND));
   const keys = readKeys(request, client.clientId);
   if (!keys.ok) return refused(keys);
   const used = await useProof(gate, dpop, { writing: true });
@@ -145,6 +147,8 @@ async function replaceKeys(
   }
   throw new Unavailable('clients');
 }
+
+const UNBOUND = 'The DPoP proof must have fingerprint, the SHA-256 of the body in base64url.';
 
 const TOO_MANY =
   'A client has two keys at most, each used once: add one new key, and only after the one before the current key has ended.';

@@ -1,7 +1,7 @@
 /** A client that registers itself, at the handlers of a test's Regions. */
 import { crc32 } from 'node:zlib';
 import { base62 } from '../../protocol/bytes.ts';
-import { dpopProof, type JwsChange, type TestKey } from './dpop.ts';
+import { dpopProof, type JwsChange, sha256, type TestKey } from './dpop.ts';
 import { dpopNonce } from './oauth.ts';
 import type { HttpAnswer, HttpAsk, Platform, Region } from './regions.ts';
 
@@ -29,16 +29,18 @@ export async function prepareRegistration(
   const isWrite = method === 'POST' || method === 'PUT';
   const { body = isWrite ? { jwks: { keys: [key.jwk] } } : undefined } = asked;
   const request = { method, url: region.url + path, token, nowS: platform.clock.nowMs / 1000 };
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const claims = { ...(method === 'PUT' && { fingerprint: sha256(text!) }), ...dpop?.claims };
   return {
     method,
     path,
     headers: {
       Authorization: `DPoP ${token}`,
-      DPoP: dpopProof(key, { ...request, nonce: await dpopNonce(region) }, dpop),
-      ...(body !== undefined && { 'Content-Type': 'application/json' }),
+      DPoP: dpopProof(key, { ...request, nonce: await dpopNonce(region) }, { ...dpop, claims }),
+      ...(text !== undefined && { 'Content-Type': 'application/json' }),
       ...asked.headers,
     },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
+    ...(text !== undefined && { body: text }),
   };
 }
 

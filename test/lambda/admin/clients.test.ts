@@ -473,3 +473,18 @@ it('a client that has callback endpoints is not deleted: the next one of its nam
   await endpoints.remove('ep_0000000000000001');
   await platform.operate('clients.delete', { client_id: clientId });
 });
+
+it.each(['clients.create', 'clients.invite'] as const)(
+  'endpoints that a client left behind when it deleted itself are not for the next of its name: %s',
+  async (act) => {
+    const clientId = act.replace('.', '-');
+    const params = { client_id: clientId, ...(act === 'clients.create' && { profile: 'strict' }) };
+    const endpoints = createEndpoints(platform.shared, tableName(STAGE, 'clients'));
+    await endpoints.create(newEndpoint('ep_0000000000000002', { client: clientId }));
+    const { problem } = (await platform.admin(act, params as never)) as never;
+    expect(problem).toMatchObject({ code: 'endpoints_exist', detail: expect.stringContaining('ep_0000') });
+    expect(await platform.admin('clients.show', { client_id: clientId })).toMatchObject({ ok: false });
+    await endpoints.remove('ep_0000000000000002');
+    await platform.operate(act, params as never);
+  },
+);

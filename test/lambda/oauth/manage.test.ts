@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { makeKey, type TestKey } from '../../support/dpop.ts';
 import { fetchToken, prepareToken, SETTINGS } from '../../support/oauth.ts';
 import { regionsForFile } from '../../support/regions.ts';
-import { type Asked, askRegistration, forged } from '../../support/registration.ts';
+import { type Asked, askRegistration, forged, prepareRegistration } from '../../support/registration.ts';
 
 const { platform, a, b } = await regionsForFile(SETTINGS);
 const DAY_MS = 24 * 3600_000;
@@ -165,6 +165,22 @@ describe('nobody else', () => {
       [401, answers[1]!.json],
       [401, answers[0]!.json],
     ]);
+  });
+
+  it('with a change that did not get through, and other keys in its body', async () => {
+    const client = await registered();
+    const body = (key: TestKey) => ({ client_id: client.clientId, jwks: { keys: [key.jwk] } });
+    const asked = { ...client, method: 'PUT', body: body(await makeKey()) };
+    const stolen = JSON.stringify(body(await makeKey()));
+    const bound = await prepareRegistration(platform, a, asked);
+    const free = await prepareRegistration(platform, a, {
+      ...asked,
+      dpop: { claims: { fingerprint: undefined } },
+    });
+    for (const request of [{ ...bound, body: stolen }, { ...free, body: stolen }, free])
+      expect(await a.send(request)).toMatchObject({ status: 400, json: { error: 'invalid_dpop_proof' } });
+    expect(kids(await ask('GET', client))).toEqual(sorted(client.key));
+    expect((await a.send(bound)).status).toBe(200);
   });
 
   it('with a key that an operator revoked', async () => {

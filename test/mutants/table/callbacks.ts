@@ -370,6 +370,20 @@ export const CALLBACKS_MUTANTS: readonly Mutant[] = [
   mutant(
     'events-of-owner',
     'lambda/admin/clients.ts',
+    '  await mustBeFree(options, clientId);\n',
+    '',
+    'test/lambda/admin/clients.test.ts',
+  ),
+  mutant(
+    'events-of-owner',
+    'lambda/admin/clients.ts',
+    '      await mustBeFree(options, params.client_id);\n',
+    '',
+    'test/lambda/admin/clients.test.ts',
+  ),
+  mutant(
+    'events-of-owner',
+    'lambda/admin/clients.ts',
     'if (own.length > 0)',
     'if (false as boolean)',
     'test/lambda/admin/clients.test.ts',

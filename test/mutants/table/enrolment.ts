@@ -85,6 +85,13 @@ export const ENROLMENT: readonly Mutant[] = [
   mutant(
     'manages-itself',
     manage,
+    "  if (!dpop.bindsBody) return refused(refuseOAuth('invalid_dpop_proof', 'dpop_body_free', UNBOUND));\n",
+    '',
+    MANAGE,
+  ),
+  mutant(
+    'manages-itself',
+    manage,
     "if (!(await tokens.isRegistrationToken(token, client, invite))) return bad('registration_text');",
     '',
     MANAGE,
