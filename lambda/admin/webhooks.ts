@@ -8,14 +8,8 @@ import { type KeysetKey, keyBytes, signingKey } from '../../protocol/keyset.ts';
 import { publicKeyText } from '../../protocol/webhook.ts';
 import { Unavailable } from '../adapters/call.ts';
 import type { Clients } from '../adapters/clients.ts';
-import {
-  type DeadLetter,
-  type Endpoint,
-  type Endpoints,
-  newProgress,
-  type PreviousSecret,
-  pingAt,
-} from '../adapters/endpoints.ts';
+import { newProgress, pingAt } from '../adapters/endpoint-items.ts';
+import type { DeadLetter, Endpoint, Endpoints, PreviousSecret } from '../adapters/endpoints.ts';
 import { ALL_CLIENTS, type Events } from '../adapters/events.ts';
 import type { PublicKeys } from '../adapters/public-keys.ts';
 import { type Guard, guarded, type Resolve } from '../callbacks/guard.ts';

@@ -1,4 +1,5 @@
 /** When a callback is tried again (docs/protocol.md, "Callbacks"). Times are epoch milliseconds. */
+import type { Endpoint, Retry } from '../adapters/endpoints.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;
@@ -52,4 +53,18 @@ function retryAfterMs(value: string | undefined, nowMs: number): number {
   if (value === undefined) return 0;
   const ms = /^\d{1,9}$/.test(value) ? Number(value) * SECOND_MS : Date.parse(value) - nowMs;
   return Number.isFinite(ms) && ms > 0 ? ms : 0;
+}
+
+/** @returns when a ping, a probe or a retry is due; undefined where none is asked for */
+export function dueAtMs(endpoint: Endpoint, retries: readonly Retry[], now: number): number | undefined {
+  const { state, ping, openSinceMs, probeAtMs, failingSinceMs } = endpoint;
+  const times = ping && (state === 'pending' || state === 'active') ? [ping.nextAtMs] : [];
+  const ends = retries.map(({ firstAtMs }) => firstAtMs + HORIZON_MS);
+  if (state === 'active') {
+    if (failingSinceMs !== null) times.push(failingSinceMs + HORIZON_MS);
+    if (openSinceMs !== null) times.push(probeAtMs, ...ends);
+    else times.push(...retries.map(({ nextAtMs }) => nextAtMs));
+  } else if (state === 'disabled') times.push(...ends);
+  else if (state === 'gone' && retries.length > 0) times.push(now);
+  return times.length > 0 ? Math.min(...times) : undefined;
 }

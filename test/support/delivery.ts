@@ -1,12 +1,6 @@
 /** Delivery on a clock of its own: the real turns, over stores in memory, to endpoints that a test plays. */
-import {
-  type DeadLetter,
-  type Endpoint,
-  type Endpoints,
-  type Retry,
-  type Term,
-  unverified,
-} from '../../lambda/adapters/endpoints.ts';
+import { unverified } from '../../lambda/adapters/endpoint-items.ts';
+import type { DeadLetter, Endpoint, Endpoints, Retry, Term } from '../../lambda/adapters/endpoints.ts';
 import { createDeliver, type Deliver } from '../../lambda/callbacks/deliver.ts';
 import type { ReadEvents, StoredEvent } from '../../lambda/callbacks/read-events.ts';
 import type { Callback, Sent } from '../../lambda/callbacks/send.ts';

@@ -7,11 +7,12 @@ import { createEndpoints, type Endpoint } from '../../../lambda/adapters/endpoin
 import { createEvents } from '../../../lambda/adapters/events.ts';
 import { adminHandler } from '../../../lambda/admin/actions.ts';
 import { webhookWriteActions } from '../../../lambda/admin/webhooks.ts';
-import { createDeliver, LEASE_MS } from '../../../lambda/callbacks/deliver.ts';
+import { createDeliver } from '../../../lambda/callbacks/deliver.ts';
 import { PUBLIC_ONLY } from '../../../lambda/callbacks/guard.ts';
 import { append } from '../../../lambda/callbacks/outbox.ts';
 import { createReadEvents } from '../../../lambda/callbacks/read-events.ts';
 import type { Callback, Sent } from '../../../lambda/callbacks/send.ts';
+import { LEASE_MS } from '../../../lambda/callbacks/turn.ts';
 import type { AdminAction, AdminActions } from '../../../lambda/contract/admin.ts';
 import { TABLES, tableName } from '../../../lambda/contract/names.ts';
 import { dynamodbClientOn } from '../../../local/dynamodb/client.ts';
