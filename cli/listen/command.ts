@@ -28,7 +28,10 @@ export function listenCommand(io: Io, setExit: SetExit): Command {
   const command = new Command('listen')
     .description("Send a client's events, as they happen, to a program under development.")
     .requiredOption('--forward-to <url>', 'where each event is sent, signed, by POST', parseUrl)
-    .option('--after <cursor>', 'begin after an event of an earlier run; 0: with the oldest (default: now)');
+    .option(
+      '--after <cursor>',
+      'go on from an event of an earlier run, and repeat some before it; 0: with the oldest (default: now)',
+    );
   return addAccessOptions(command)
     .option('--json', 'print JSON Lines: first the secret, then each event')
     .addHelpText(
