@@ -37,9 +37,9 @@ const QUIET_MS = 1_500;
 const EVENTS = tableName(STAGE, 'events');
 
 /** To call before the platform starts: so no socket has carried bytes that were not seen. */
-export function watchAws(): Watch {
+export function watchAws(now = () => performance.now(), pause: (ms: number) => Promise<void> = delay): Watch {
   let counts = { requests: nothing(), events: nothing() };
-  let writtenMs = performance.now();
+  let writtenMs = now();
   const bodies = new WeakMap<IncomingMessage, Buffer[]>();
   const sockets = new WeakMap<Socket, { sent: number; received: number }>();
 
@@ -64,7 +64,7 @@ export function watchAws(): Watch {
     const { calls, refused, bytes } = counts[workOf(input)];
     calls[operation] = (calls[operation] ?? 0) + 1;
     if (response.statusCode !== 200) refused[operation] = (refused[operation] ?? 0) + 1;
-    if (input.TableName === EVENTS) writtenMs = performance.now();
+    if (input.TableName === EVENTS) writtenMs = now();
     // A socket carries one call at a time.
     const { bytesRead: sent, bytesWritten: received } = request.socket;
     const before = sockets.get(request.socket) ?? { sent: 0, received: 0 };
@@ -81,11 +81,11 @@ export function watchAws(): Watch {
       return taken;
     },
     async settle() {
-      const sinceMs = performance.now();
+      const sinceMs = now();
       for (;;) {
-        const leftMs = Math.max(sinceMs, writtenMs) + QUIET_MS - performance.now();
+        const leftMs = Math.max(sinceMs, writtenMs) + QUIET_MS - now();
         if (leftMs <= 0) return;
-        await delay(leftMs);
+        await pause(leftMs);
       }
     },
     stop() {

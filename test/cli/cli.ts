@@ -53,6 +53,15 @@ export interface RunOptions {
   readonly patienceMs?: number;
 }
 
+/** Presses Ctrl-C during the wait of `registrations erase`: what listens for it first is the call of the Regions. */
+export function whileWaiting(): (interrupt: () => void) => void {
+  let listeners = 0;
+  return (interrupt) => {
+    listeners += 1;
+    if (listeners === 2) setImmediate(interrupt);
+  };
+}
+
 export class Directory {
   readonly path = mkdtempSync(join(tmpdir(), 'countersign-cli-'));
 

@@ -10,7 +10,7 @@ import { afterAll, beforeAll, describe, expect, it, test } from 'vitest';
 import { printTable } from '../../cli/print.ts';
 import { printable, printableOut } from '../../cli/printable.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
-import { Directory } from './cli.ts';
+import { Directory, whileWaiting } from './cli.ts';
 
 /** Cursor, colours, title, C1, order, invisible characters, line breaks, and a line that looks like ours. */
 const HOSTILE =
@@ -211,7 +211,7 @@ test('with TERM=dumb, and if stderr is no terminal, nothing is drawn', async () 
   const erased = await directory.run(['registrations', 'erase', 'dev', 'drawn', '--wait'], {
     terminal: true,
     env: { TERM: 'dumb' },
-    onReady: setImmediate,
+    onReady: whileWaiting(),
   });
   expect(erased.stderr).toMatch(/^deleted; waiting until [^\r]*\n$/);
   await platform.stop();

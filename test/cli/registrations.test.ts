@@ -4,7 +4,7 @@ import { Readable, Writable } from 'node:stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { run } from '../../cli/program.ts';
 import { type Platform, startPlatform } from '../../local/platform.ts';
-import { Directory } from './cli.ts';
+import { Directory, whileWaiting } from './cli.ts';
 
 let platform: Platform;
 let nowMs = Date.now();
@@ -81,15 +81,6 @@ test('erase does not confirm the deletion of a user who was not there', async ()
       / was not registered: it was deleted before, it never existed, or the name is mistyped; run this again from .*Z on to delete its tombstone: local-a, local-b\n$/,
     );
 });
-
-/** Presses Ctrl-C during the wait: what listens for it first is the call of the Regions. */
-function whileWaiting(): (interrupt: () => void) => void {
-  let listeners = 0;
-  return (interrupt) => {
-    listeners += 1;
-    if (listeners === 2) setImmediate(interrupt);
-  };
-}
 
 test('the wait for the tombstone can be interrupted, and nothing is lost', async () => {
   const { code, json, stderr } = await directory.run(
