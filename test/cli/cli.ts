@@ -53,7 +53,7 @@ export interface RunOptions {
   readonly patienceMs?: number;
 }
 
-/** Presses Ctrl-C during the wait of `registrations erase`: what listens for it first is the call of the Regions. */
+/** Presses Ctrl-C in the wait of `registrations erase`: what listens first is the call of the Regions. */
 export function whileWaiting(): (interrupt: () => void) => void {
   let listeners = 0;
   return (interrupt) => {
